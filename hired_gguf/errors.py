@@ -1,0 +1,58 @@
+"""Every exception that a user of hired-gguf can cause, in one place.
+
+Each also derives from the built-in exception that a caller would expect, so ``except ValueError`` works.
+"""
+
+from __future__ import annotations
+
+
+class HiredError(Exception):
+    """Base of all errors raised on purpose by hired-gguf."""
+
+
+class ModelFormatError(HiredError, ValueError):
+    """A GGUF file is damaged, or a field or tensor in it is not what its architecture requires."""
+
+
+class UnsupportedModelError(ModelFormatError):
+    """A sound GGUF file, but of a kind that hired-gguf does not run (another projector, an audio encoder)."""
+
+
+class ModelMismatchError(HiredError, ValueError):
+    """Two sound files that do not belong together, such as a mmproj of another width than the language model."""
+
+
+class ImageError(HiredError, ValueError):
+    """An image that cannot be read, is damaged, or is larger than allowed."""
+
+
+class BudgetError(HiredError, ValueError):
+    """A token budget, alpha, allocation or newline rule outside what is allowed."""
+
+
+class InputError(HiredError, ValueError):
+    """An argument or array of the wrong size, shape or range."""
+
+
+class PromptError(HiredError, ValueError):
+    """A message list that the chat-completion format does not allow."""
+
+
+class ContextOverflowError(HiredError, ValueError):
+    """The prompt needs more positions than the context holds."""
+
+
+class NumericError(HiredError, ArithmeticError):
+    """NaN or infinity where finite numbers are required."""
+
+
+class ClosedError(HiredError, RuntimeError):
+    """A model was used after ``close()``."""
+
+
+class StreamError(HiredError, RuntimeError):
+    """A stream was read on after its model had been given another prompt."""
+
+
+class NativeError(HiredError, RuntimeError):
+    """A llama.cpp or ggml call failed; the text says which."""
