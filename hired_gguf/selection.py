@@ -1,0 +1,126 @@
+"""Which visual tokens of a picture stay, from CLS attention alone: no model needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _core
+from .config import TokenBudget
+from .errors import InputError
+
+#: The canvases of LLaVA-Next, (height, width) in pixels.
+LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The tokens that stay: P partitions of N tokens each, the full image first.
+
+    ``mask`` [P, N] is true where a token stays, ``counts`` [P] how many do. ``packing`` [n] holds the ids
+    ``partition * N + token`` in the order of the language model, and -1 for a newline row. With the official
+    allocation mask and counts include tokens of the padding, which the packing leaves out.
+    """
+
+    tiling: _core.Tiling
+    config: TokenBudget
+    mask: NDArray[np.bool_]
+    counts: NDArray[np.int32]
+    packing: NDArray[np.int32]
+
+    @property
+    def order(self) -> NDArray[np.int32]:
+        """The packing without newline rows."""
+        return self.packing[self.packing >= 0]
+
+    @property
+    def visual_tokens(self) -> int:
+        """Rows that the language model sees, newline rows included."""
+        return len(self.packing)
+
+    @property
+    def visual_tokens_full(self) -> int:
+        """The rows that it would see with no token dropped, newline rows included."""
+        return len(_core.pack_order(np.ones_like(self.mask), self.tiling, "keep"))
+
+    @property
+    def full(self) -> bool:
+        """Whether every token that is not padding stays."""
+        return len(_core.pack_order(self.mask, self.tiling, "drop")) == sum(self.tiling.capacities)
+
+
+def select_tokens(
+    attn_first: ArrayLike,
+    attn_last: ArrayLike,
+    image_size_hw: tuple[int, int],
+    pinpoints: Sequence[tuple[int, int]] | None = None,
+    *,
+    tile: int = 336,
+    patch: int = 14,
+    budget: int | float = 0.2,
+    alpha: float = 0.5,
+    allocation: str = "hired",
+    newlines: str = "auto",
+    unpad: bool = True,
+) -> Selection:
+    """Run HiRED on the CLS attention [P, heads, N] of the first and the last executed vision layer.
+
+    The arrays hold floats, without CLS's own column. ``image_size_hw``, ``pinpoints`` (height, width),
+    ``tile`` and ``patch`` are in pixels; ``None`` means LLaVA-Next's pinpoints, ``[]`` LLaVA-1.5's single
+    partition. ``unpad=False`` is the flat patch merge. The other options are those of `TokenBudget`.
+
+    Raises BudgetError, InputError and NumericError.
+    """
+    config = TokenBudget(budget, alpha, allocation, newlines)
+    canvases = LLAVA_NEXT_PINPOINTS if pinpoints is None else pinpoints
+    tiling = _core.make_tiling(image_size_hw, canvases, tile, patch, unpad)
+    return select_with_tiling(attn_first, attn_last, tiling, config)
+
+
+def select_with_tiling(
+    attn_first: ArrayLike, attn_last: ArrayLike, tiling: _core.Tiling, config: TokenBudget
+) -> Selection:
+    """`select_tokens` for a tiling that is already there."""
+    tokens = _core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
+    mask, counts = _core.select(
+        _attention("attn_first", attn_first),
+        _attention("attn_last", attn_last),
+        tiling,
+        tokens,
+        config.alpha,
+        config.allocation,
+    )
+    packing = _core.pack_order(mask, _layout(tiling, config), config.newlines)
+    return Selection(tiling, config, mask, counts, packing)
+
+
+def most_visual_tokens(tiling: _core.Tiling, config: TokenBudget) -> int:
+    """The most rows that a selection can give for this tiling, known before anything is encoded."""
+    tokens = _core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
+    everything = np.ones((tiling.partitions, tiling.tokens), np.bool_)
+    layout = _layout(tiling, config)
+    capacity = len(_core.pack_order(everything, layout, "drop"))
+    newline_rows = len(_core.pack_order(everything, layout, "keep")) - capacity
+    kept = min(tokens, capacity)
+    with_newlines = config.newlines == "keep" or (config.newlines == "auto" and tokens >= capacity)
+    return kept + (min(newline_rows, kept) if with_newlines else 0)
+
+
+def _layout(tiling: _core.Tiling, config: TokenBudget) -> _core.Tiling:
+    """The released code takes height for width when it stitches the tiles."""
+    return tiling.transposed() if config.allocation == "official" else tiling
+
+
+def _attention(name: str, values: ArrayLike) -> NDArray[np.float32]:
+    array: NDArray[Any] = np.asarray(values)
+    if array.ndim != 3 or array.dtype.kind != "f":
+        raise InputError(
+            f"[select] {name} is {array.dtype} {list(array.shape)}; "
+            "floats [partitions, heads, tokens] are needed"
+        )
+    with np.errstate(over="ignore"):  # a float64 that is too large becomes inf, and that is an error by name
+        return np.ascontiguousarray(array, dtype=np.float32)
