@@ -1,0 +1,153 @@
+"""Any image source to one upright RGB picture, without trusting the source."""
+
+from __future__ import annotations
+
+import os
+import re
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.Image import Transpose
+
+from hired_gguf.errors import ImageError
+from hired_gguf.fetch import fetch_url
+from hired_gguf.source import describe, read_bytes
+
+ImageSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_BYTES = 64 << 20
+MAX_PIXELS = 100_000_000
+MAX_SIDE = 65_535  # JPEG's own limit; resizing a longer side needs memory out of proportion to its pixels
+
+_END_MARKS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9"}  # Pillow does not miss them
+_TURNS = {  # EXIF orientation to what makes the picture upright
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
+def load_image(
+    source: ImageSource,
+    *,
+    allow_http: bool = False,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+) -> Image.Image:
+    """Return the picture upright, in mode RGB, as a new image without metadata.
+
+    ``source`` is a path, a ``file:``, ``data:`` or (with ``allow_http``) http(s) URL, the bytes of an encoded
+    image, a PIL image, or a uint8 array [H, W, 3] or [H, W, 4]. The content, not the name, decides the
+    format; of an animation the first frame counts. Alpha is laid over white. Grey of 16 bits (modes I;16
+    and I, 0..65535) is scaled to 8. ``max_bytes`` limits the encoded image; ``max_pixels`` the decoded one,
+    checked before decoding. The source is never changed, and no other program is started.
+
+    Raises ``ImageError``, which names the source, for whatever cannot be read, is damaged or is too large.
+    """
+    name = describe(source)
+    if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
+        if not allow_http:
+            raise ImageError(f"{name}: http is off; pass allow_http=True, or download the picture first")
+        source = fetch_url(source, max_bytes=max_bytes)
+    try:
+        image = _open(source, max_bytes)
+        _check_size(image.size, max_pixels)
+        return _upright_rgb(image, shared=image is source)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
+    except Exception as error:  # on damaged data Pillow raises nearly anything
+        reason = re.sub(r"\s*\b0x[0-9a-fA-F]+", "", str(error)) or type(error).__name__
+        raise ImageError(f"{name}: damaged or unsupported image: {reason}") from error
+
+
+def _open(source: Any, max_bytes: int) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if not isinstance(source, bytes):
+        source = read_bytes(source, max_bytes)
+    if not source:
+        raise ImageError("is empty")
+    if len(source) > max_bytes:
+        raise ImageError(f"has {len(source)} bytes, allowed are {max_bytes}")
+    return _identify(source)
+
+
+def _from_array(array: npt.NDArray[Any]) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
+        got = f"{array.dtype} {list(array.shape)}"
+        raise ImageError(f"expected a uint8 array [H, W, 3] or [H, W, 4], got {got}")
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _identify(data: bytes) -> Image.Image:
+    """Do as ``Image.open`` does with FORMATS, but without its global pixel limit, which warns and allows."""
+    Image.init()
+    for name in FORMATS:
+        factory, accept = Image.OPEN[name]
+        if accept is not None and accept(data[:16]) is True:
+            image = factory(BytesIO(data), "")
+            if _END_MARKS.get(image.format or "", b"") not in data:
+                raise ImageError("is cut short: its end mark is missing")
+            return image
+    raise ImageError(f"is not one of {', '.join(FORMATS)}")
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels or max(size) > MAX_SIDE:
+        allowed = f"{max_pixels} pixels and {MAX_SIDE} a side"
+        raise ImageError(f"has {size[0]} x {size[1]} pixels, allowed are {allowed}")
+    if min(size) < 1:
+        raise ImageError("has no pixels")
+
+
+def _upright_rgb(image: Image.Image, shared: bool) -> Image.Image:
+    image.load()
+    turn = _turn(image)
+    image = _to_rgb(image.copy() if shared else image)  # Pillow's convert writes alpha into the palette
+    if turn is not None:
+        image = image.transpose(turn)
+    image.info = {}  # else a reader of its EXIF would turn the picture once more
+    return image
+
+
+def _turn(image: Image.Image) -> Transpose | None:
+    try:
+        return _TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged metadata does not make the picture unreadable
+        return None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ImageError("floating point pixels have no agreed range; convert them to uint8 first")
+    if image.mode.startswith("I"):
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("LA") if image.mode == "La" else image
+        rgba = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(rgba, mask=rgba)
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale grey values 0..65535 to 0..255 (Pillow would clip them); the transparent one gets alpha 0."""
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65_535:
+        raise ImageError("integer pixels outside 0..65535")
+    grey = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if "transparency" in image.info:
+        opaque = values != image.info["transparency"]
+        grey.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
+    return grey

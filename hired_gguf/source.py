@@ -1,0 +1,94 @@
+"""The bytes of an encoded image from a path, a ``file:`` URL or a ``data:`` URL."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import stat
+from urllib.parse import unquote, unquote_to_bytes
+
+import numpy as np
+from PIL import Image
+
+from hired_gguf.errors import ImageError
+
+
+def describe(source: object) -> str:
+    """Return a short name of an image source for messages, without passwords and query strings of URLs."""
+    if isinstance(source, bytes):
+        return f"<bytes, {len(source)} bytes>"
+    if isinstance(source, np.ndarray):
+        return f"<array {source.dtype} {list(source.shape)}>"
+    if isinstance(source, Image.Image):
+        return f"<PIL image {source.mode} {source.width} x {source.height}>"
+    if not isinstance(source, (str, os.PathLike)):
+        return f"<{type(source).__name__}>"
+    text = os.fsdecode(source)
+    if text[:5].lower() == "data:":
+        return f"data: URL of {len(text)} characters"
+    if text[:4].lower() == "http":
+        text = re.sub(r"//[^/]*@", "//", text.partition("?")[0])
+    return repr(text if len(text) <= 200 else text[:200] + "...")
+
+
+def read_bytes(source: object, max_bytes: int) -> bytes:
+    """Return what a path or a ``file:`` or ``data:`` URL holds. Only a ``str`` can be a URL.
+
+    Raises ``ImageError``, without the source's name, for what is missing, not a regular file or too large.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        raise ImageError("expected a path, a URL, bytes, a PIL image or a uint8 array")
+    text = os.fsdecode(source)
+    scheme = re.match(r"(data|file):|[a-z][a-z0-9+.-]*://", text, re.IGNORECASE)
+    if scheme is None or not isinstance(source, str):
+        return _read_file(text, max_bytes)
+    if text[:5].lower() == "data:":
+        return _data_url(text)
+    if text[:5].lower() == "file:":
+        return _read_file(_file_url_path(text), max_bytes)
+    raise ImageError("only file:, data:, http: and https: URLs are read")
+
+
+def _read_file(path: str, max_bytes: int) -> bytes:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: to open a device can have effects
+            raise ImageError("is not a regular file")
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise ImageError("is not a regular file")
+            if info.st_size > max_bytes:
+                raise ImageError(f"has {info.st_size} bytes, allowed are {max_bytes}")
+            return file.read(info.st_size)
+    except FileNotFoundError:
+        raise ImageError("no such file") from None
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror}") from None
+
+
+def _file_url_path(url: str) -> str:
+    path = url[5:]
+    if path.startswith("//"):
+        host, slash, path = path[2:].partition("/")
+        if host.lower() not in ("", "localhost"):
+            raise ImageError("a file: URL cannot name another host")
+        path = slash + path
+    return unquote(path, errors="surrogateescape")
+
+
+def _data_url(url: str) -> bytes:
+    header, comma, payload = url[5:].partition(",")
+    if not comma:
+        raise ImageError("has no comma")
+    media, *parameters = (part.strip().lower() for part in header.split(";"))
+    if media not in ("", "application/octet-stream") and not media.startswith("image/"):
+        raise ImageError(f"holds {media[:40]}, not an image")
+    data = unquote_to_bytes(payload)
+    if "base64" not in parameters[-1:]:
+        return data
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError as error:
+        raise ImageError(f"has damaged base64: {error}") from None
