@@ -1,0 +1,52 @@
+#include "backend.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/error.h"
+#include "ggml-backend.h"
+
+namespace hired {
+
+namespace {
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+}
+
+bool is_gpu(ggml_backend_dev_t dev) {
+    const auto type = ggml_backend_dev_type(dev);
+    return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
+}
+
+}  // namespace
+
+std::vector<Device> list_devices() {
+    std::vector<Device> devices;
+    for (std::size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        ggml_backend_dev_t dev = ggml_backend_dev_get(i);
+        Device d{ggml_backend_dev_name(dev), ggml_backend_dev_description(dev), is_gpu(dev)};
+        ggml_backend_dev_memory(dev, &d.memory_free, &d.memory_total);
+        devices.push_back(std::move(d));
+    }
+    return devices;
+}
+
+ggml_backend_device* find_device(const std::string& name) {
+    const std::string wanted = lower(name);
+    if (wanted == "cpu") return nullptr;
+    std::string names;
+    for (std::size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        ggml_backend_dev_t dev = ggml_backend_dev_get(i);
+        if (is_gpu(dev) && (wanted == "auto" || wanted == "gpu")) return dev;
+        if (is_gpu(dev) && lower(ggml_backend_dev_name(dev)) == wanted) return dev;
+        if (is_gpu(dev)) names += std::string(", ") + ggml_backend_dev_name(dev);
+    }
+    if (wanted == "auto") return nullptr;
+    throw InputError("[device] '" + name + "' is not there; allowed: auto, cpu, gpu" + names);
+}
+
+bool has_backend(const std::string& name) { return ggml_backend_reg_by_name(name.c_str()) != nullptr; }
+
+}  // namespace hired

@@ -1,0 +1,62 @@
+// The LLaVA vision graph, hooked into the patched clip.cpp (cpp/patches/clip-1-llava-graph.patch).
+// Sees clip's private headers; everything else in the engine sees vision.h only.
+#pragma once
+
+#include <vector>
+
+#include "clip-graph.h"
+
+struct clip_ctx;
+
+namespace hired {
+
+// Defined in the patched clip.cpp, where clip_ctx is known.
+const clip_model& clip_model_of(const clip_ctx* ctx);
+ggml_backend_t cpu_backend_of(const clip_ctx* ctx);
+ggml_backend_t backend_of(const clip_ctx* ctx);
+
+/// What one clip_encode call returns besides its status. The caller fills the wishes, read_outputs the rest.
+struct ClipRequest {
+    std::vector<int> attention_layers;  // 0-based executed layers
+    bool want_features = false;
+
+    std::vector<std::vector<float>> attention;  // per asked layer [partitions, heads, tokens + 1]
+    std::vector<float> features;                // [partitions, tokens, width], empty unless wanted
+    std::vector<float> projected;               // [partitions, tokens, text width]
+};
+
+/// CLIP ViT and two-layer GELU projector as Hugging Face's LlavaNextForConditionalGeneration runs them:
+/// CLS first, every stored block (or up to clip.vision.feature_layer), no post-LayerNorm, all partitions
+/// of the batch in one graph. For each asked layer the CLS query meets all keys in a side branch of one row a
+/// head, so the softmaxed CLS attention is there with flash attention on, on any backend.
+class LlavaGraph final : public clip_graph {
+  public:
+    LlavaGraph(clip_ctx* ctx, const clip_image_f32& img, const ClipRequest* request)
+        : clip_graph(ctx, img), request_(request), exact_(backend_of(ctx) == cpu_backend_of(ctx)) {}
+
+    ggml_cgraph* build() override;
+    bool support_batch() const override { return true; }
+
+  private:
+    ggml_tensor* patches();
+    ggml_tensor* embed();
+    ggml_tensor* block(ggml_tensor* inp, int il);
+    ggml_tensor* heads(ggml_tensor* w, ggml_tensor* b, ggml_tensor* x);
+    ggml_tensor* activate(ggml_tensor* x);
+    ggml_tensor* attend(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int il);
+    void expose_cls_attention(ggml_tensor* q, ggml_tensor* k, int il);
+    ggml_tensor* drop_cls(ggml_tensor* x);
+    ggml_tensor* project(ggml_tensor* x);
+    ggml_tensor* output(ggml_tensor* x, const char* name);
+
+    const ClipRequest* request_;
+    const bool exact_;  // on the CPU, where flash attention may stay in float32
+};
+
+/// Number of blocks that the graph runs.
+int executed_layers(const clip_hparams& hparams);
+
+/// Copies the outputs of a computed graph to the request, from whatever memory they are in.
+void read_outputs(ggml_cgraph* graph, ClipRequest& request);
+
+}  // namespace hired

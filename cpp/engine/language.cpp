@@ -1,0 +1,92 @@
+#include "language.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "llama.h"
+
+namespace hired {
+
+namespace {
+
+class InterruptScope {
+  public:
+    InterruptScope(llama_context* ctx, const Interrupt& interrupt) : ctx_(ctx) {
+        if (interrupt) llama_set_abort_callback(ctx_, call, const_cast<Interrupt*>(&interrupt));
+    }
+    ~InterruptScope() { llama_set_abort_callback(ctx_, nullptr, nullptr); }
+
+  private:
+    static bool call(void* user) { return (*static_cast<Interrupt*>(user))(); }
+    llama_context* ctx_;
+};
+
+void check(llama_context* ctx, std::span<const float> rows, int width, int n_past, int n_batch) {
+    const llama_model* model = llama_get_model(ctx);
+    const int wanted = llama_model_n_embd_inp(model);
+    if (width != wanted) {
+        throw InputError("[prefill] rows are " + std::to_string(width) + " wide, the language model takes " +
+                         std::to_string(wanted));
+    }
+    const auto rope = llama_model_rope_type(model);
+    if (rope == LLAMA_ROPE_TYPE_MROPE || rope == LLAMA_ROPE_TYPE_IMROPE) {
+        throw InputError("[prefill] language models with M-RoPE positions are not LLaVA models");
+    }
+    const auto n = static_cast<long>(rows.size()) / width;
+    const long n_ctx = llama_n_ctx(ctx);
+    if (n_past < 0 || n_past + n > n_ctx) {
+        throw InputError("[prefill] rows at positions " + std::to_string(n_past) + " to " +
+                         std::to_string(n_past + n - 1) + " in a context of " + std::to_string(n_ctx));
+    }
+    if (n_batch < 1 || n_batch > static_cast<int>(llama_n_batch(ctx))) {
+        throw InputError("[prefill] n_batch " + std::to_string(n_batch) + "; allowed: 1 to " +
+                         std::to_string(llama_n_batch(ctx)));
+    }
+    if (!std::all_of(rows.begin(), rows.end(), [](float v) { return std::isfinite(v); })) {
+        throw NumericError("[prefill] a visual row holds NaN or infinity");
+    }
+}
+
+int decode(llama_context* ctx, std::span<const float> rows, int n, int n_past) {
+    std::vector<llama_pos> positions(n);
+    std::iota(positions.begin(), positions.end(), n_past);
+    std::vector<int32_t> n_sequences(n, 1);
+    llama_seq_id zero = 0;
+    std::vector<llama_seq_id*> sequences(n, &zero);
+    std::vector<int8_t> logits(n, 0);
+    llama_batch batch{};
+    batch.n_tokens = n;
+    batch.embd = const_cast<float*>(rows.data());  // llama_decode only reads it
+    batch.pos = positions.data();
+    batch.n_seq_id = n_sequences.data();
+    batch.seq_id = sequences.data();
+    batch.logits = logits.data();
+    return llama_decode(ctx, batch);
+}
+
+}  // namespace
+
+void eval_rows(llama_context* ctx, std::span<const float> rows, int width, int n_past, int n_batch,
+               const Interrupt& interrupt) {
+    check(ctx, rows, width, n_past, n_batch);
+    llama_memory_t memory = llama_get_memory(ctx);
+    llama_memory_seq_rm(memory, 0, n_past, -1);
+    InterruptScope interruptible(ctx, interrupt);
+    const int n = static_cast<int>(rows.size()) / width;
+    for (int first = 0; first < n; first += n_batch) {
+        const int count = std::min(n_batch, n - first);
+        const auto slice = rows.subspan(static_cast<std::size_t>(first) * width, std::size_t(count) * width);
+        const int status = decode(ctx, slice, count, n_past + first);
+        if (status == 0) continue;
+        llama_memory_seq_rm(memory, 0, n_past, -1);
+        if (status == 2) throw Interrupted("[prefill] interrupted after " + std::to_string(first) + " rows");
+        throw NativeError("[prefill] llama_decode gave " + std::to_string(status) + " for rows " +
+                          std::to_string(first) + " to " + std::to_string(first + count - 1));
+    }
+}
+
+}  // namespace hired

@@ -1,0 +1,182 @@
+#include "vision.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <thread>
+
+#include "clip_llava.h"
+#include "core/error.h"
+#include "handles.h"
+
+extern clip_logger_state g_logger_state;
+
+namespace hired {
+
+namespace {
+
+constexpr int kMaxBatch = 8;  // partitions in one graph; bounds the compute buffer on unusual grids
+
+struct ClipLog {
+    bool verbose;
+    std::string last_error;
+};
+
+void keep_errors(ggml_log_level level, const char* text, void* user) {
+    auto& log = *static_cast<ClipLog*>(user);
+    if (level == GGML_LOG_LEVEL_ERROR) log.last_error = text;
+    if (log.verbose) std::fputs(text, stderr);
+}
+
+// Points clip's process-wide logger at one object for the length of a call.
+class LogScope {
+  public:
+    explicit LogScope(ClipLog& log) : saved_(g_logger_state) { g_logger_state = {keep_errors, &log}; }
+    ~LogScope() { g_logger_state = saved_; }
+
+  private:
+    clip_logger_state saved_;
+};
+
+// Lets the CPU backend stop between operations; other backends run a graph to its end.
+class InterruptScope {
+  public:
+    InterruptScope(ggml_backend_t cpu, const Interrupt& interrupt) : cpu_(cpu) {
+        if (interrupt) set(call, const_cast<Interrupt*>(&interrupt));
+    }
+    ~InterruptScope() { set(nullptr, nullptr); }
+
+  private:
+    static bool call(void* user) { return (*static_cast<Interrupt*>(user))(); }
+    void set(ggml_abort_callback callback, void* user) {
+        ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(ggml_backend_get_device(cpu_));
+        auto fn = reinterpret_cast<ggml_backend_set_abort_callback_t>(
+            ggml_backend_reg_get_proc_address(reg, "ggml_backend_set_abort_callback"));
+        if (fn) fn(cpu_, callback, user);
+    }
+    ggml_backend_t cpu_;
+};
+
+clip_flash_attn_type flash_attention_type(const std::string& name) {
+    if (name == "auto") return CLIP_FLASH_ATTN_TYPE_AUTO;
+    if (name == "on") return CLIP_FLASH_ATTN_TYPE_ENABLED;
+    if (name == "off") return CLIP_FLASH_ATTN_TYPE_DISABLED;
+    throw InputError("[vision] flash_attention '" + name + "'; allowed: auto, on, off");
+}
+
+// clip takes interleaved pixels and separates the channels again.
+clip_image_f32 interleave(std::span<const float> planes, int side) {
+    const std::size_t n = static_cast<std::size_t>(side) * side;
+    std::vector<float> pixels(3 * n);
+    for (std::size_t i = 0; i < n; i++) {
+        for (std::size_t c = 0; c < 3; c++) pixels[3 * i + c] = planes[c * n + i];
+    }
+    clip_image_f32 image;
+    image.set_size({side, side}, true, false);
+    image.cpy_buf(pixels);
+    return image;
+}
+
+void append(std::vector<float>& to, const std::vector<float>& from) {
+    to.insert(to.end(), from.begin(), from.end());
+}
+
+void require_finite(const std::vector<float>& rows) {
+    if (!std::all_of(rows.begin(), rows.end(), [](float v) { return std::isfinite(v); })) {
+        throw NumericError("[vision] the encoder gave NaN or infinity: the mmproj's weights are damaged");
+    }
+}
+
+}  // namespace
+
+struct VisionModel::Impl {
+    ClipLog log;
+    ClipPtr ctx;
+    int n_threads;
+
+    const clip_model& model() const { return clip_model_of(ctx.get()); }
+    const clip_hparams& hparams() const { return model().hparams; }
+};
+
+VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
+    : impl_(std::make_unique<Impl>(Impl{{options.verbose, ""}, nullptr, options.n_threads})) {
+    if (impl_->n_threads <= 0) impl_->n_threads = std::max(1U, std::thread::hardware_concurrency());
+    clip_context_params params{};
+    params.device = find_device(options.device);
+    params.use_gpu = params.device != nullptr;
+    params.flash_attn_type = flash_attention_type(options.flash_attention);
+    LogScope scope(impl_->log);
+    impl_->ctx.reset(clip_init(path.c_str(), params).ctx_v);
+    if (!impl_->ctx) throw NativeError("[vision] " + path + " was not loaded: " + impl_->log.last_error);
+}
+
+VisionModel::~VisionModel() = default;
+
+int VisionModel::tile() const { return impl_->hparams().image_size; }
+int VisionModel::tokens() const {
+    const int side = tile() / impl_->hparams().patch_size;
+    return side * side;
+}
+int VisionModel::width() const { return impl_->hparams().n_embd; }
+int VisionModel::text_width() const { return clip_n_mmproj_embd(impl_->ctx.get()); }
+int VisionModel::heads() const { return impl_->hparams().n_head; }
+int VisionModel::layers() const { return executed_layers(impl_->hparams()); }
+std::string VisionModel::device() const { return ggml_backend_name(backend_of(impl_->ctx.get())); }
+
+std::vector<float> VisionModel::image_newline() const {
+    const ggml_tensor* t = impl_->model().image_newline;
+    if (!t) return {};
+    std::vector<float> row(ggml_nelements(t));
+    if (t->type == GGML_TYPE_F32) {
+        ggml_backend_tensor_get(t, row.data(), 0, ggml_nbytes(t));
+        return row;
+    }
+    std::vector<char> stored(ggml_nbytes(t));
+    ggml_backend_tensor_get(t, stored.data(), 0, stored.size());
+    ggml_get_type_traits(t->type)->to_float(stored.data(), row.data(), static_cast<std::int64_t>(row.size()));
+    return row;
+}
+
+Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
+                            const std::vector<int>& attention_layers, bool want_features,
+                            const Interrupt& interrupt) {
+    const std::size_t image_size = 3UL * tile() * tile();
+    if (partitions < 1 || pixels.size() != partitions * image_size) {
+        throw InputError("[vision] " + std::to_string(pixels.size()) + " pixel values for " +
+                         std::to_string(partitions) + " partitions of " + std::to_string(image_size));
+    }
+    for (int il : attention_layers) {
+        if (il < 0 || il >= layers()) {
+            throw InputError("[vision] attention layer " + std::to_string(il) + "; allowed: 0 to " +
+                             std::to_string(layers() - 1));
+        }
+    }
+    LogScope scope(impl_->log);
+    InterruptScope interruptible(cpu_backend_of(impl_->ctx.get()), interrupt);
+    Encoded all;
+    all.attention.resize(attention_layers.size());
+    for (int first = 0; first < partitions; first += kMaxBatch) {
+        clip_image_f32_batch batch;
+        for (int p = first; p < std::min(partitions, first + kMaxBatch); p++) {
+            batch.entries.push_back(interleave(pixels.subspan(p * image_size, image_size), tile()));
+        }
+        ClipRequest request{attention_layers, want_features, {}, {}, {}};
+        clip_encode_params params;
+        params.n_threads = impl_->n_threads;
+        params.imgs = &batch;
+        params.hired = &request;
+        if (!clip_encode(impl_->ctx.get(), &params)) {
+            if (interrupt && interrupt()) throw Interrupted("[vision] encoding was interrupted");
+            throw NativeError("[vision] encoding failed: " + impl_->log.last_error);
+        }
+        for (std::size_t i = 0; i < attention_layers.size(); i++) {
+            append(all.attention[i], request.attention[i]);
+        }
+        append(all.features, request.features);
+        append(all.projected, request.projected);
+    }
+    require_finite(all.projected);
+    return all;
+}
+
+}  // namespace hired

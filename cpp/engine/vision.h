@@ -1,0 +1,53 @@
+// The vision encoder of a LLaVA mmproj file: pixels in, projected rows and CLS attention out.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+
+namespace hired {
+
+struct VisionOptions {
+    std::string device = "auto";         // see find_device
+    int n_threads = 0;                   // 0: one per hardware thread
+    std::string flash_attention = "auto";  // "auto", "on" or "off"
+    bool verbose = false;                // clip's own log to stderr
+};
+
+/// Arrays are C-contiguous float32; P partitions, N tokens each.
+struct Encoded {
+    std::vector<std::vector<float>> attention;  // per asked layer [P, heads, N + 1], column 0 is CLS itself
+    std::vector<float> features;                // [P, N, width], before the projector; empty unless asked for
+    std::vector<float> projected;               // [P, N, text_width]
+};
+
+class VisionModel {
+  public:
+    /// The file must have passed the package's own check first: clip.cpp aborts the process on a bad one.
+    /// Throws NativeError with clip's message, InputError for an option.
+    VisionModel(const std::string& path, const VisionOptions& options);
+    ~VisionModel();
+
+    int tile() const;        // pixels a side of a partition
+    int tokens() const;      // N
+    int width() const;       // of the encoder
+    int text_width() const;  // of the projected rows
+    int heads() const;
+    int layers() const;  // executed blocks
+    std::string device() const;
+    std::vector<float> image_newline() const;  // [text_width], empty if the file has none
+
+    /// pixels [P, 3, tile, tile], normalised. attention_layers: 0-based executed layers.
+    /// Not thread-safe. Throws InputError, NumericError (non-finite rows), NativeError, Interrupted.
+    Encoded encode(std::span<const float> pixels, int partitions, const std::vector<int>& attention_layers,
+                   bool want_features, const Interrupt& interrupt = nullptr);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hired

@@ -1,0 +1,174 @@
+"""
+Native core of hired-gguf: tiling, budgets, selection, the vision encoder, prefill.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, overload
+
+import numpy
+import numpy.typing
+from numpy.typing import NDArray
+
+
+LLAMA_CPP_PYTHON: str = '0.3.36'
+
+class Tiling:
+    """
+    How one picture becomes partitions: 0 is the full image, then the canvas's tiles in raster order. Pairs are (height, width) or (rows, cols).
+    """
+
+    @property
+    def image_size_hw(self) -> tuple[int, int]: ...
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Tiles; (0, 0) for a single partition."""
+
+    @property
+    def canvas_hw(self) -> tuple[int, int]: ...
+
+    @property
+    def fitted_hw(self) -> tuple[int, int]:
+        """Pixels of the resized picture on the canvas."""
+
+    @property
+    def offset_yx(self) -> tuple[int, int]:
+        """Pixels of padding above and left of it."""
+
+    @property
+    def tile(self) -> int:
+        """Pixels along a tile's edge."""
+
+    @property
+    def patch(self) -> int:
+        """Pixels along a patch's edge."""
+
+    @property
+    def side(self) -> int:
+        """Tokens along a tile's edge."""
+
+    @property
+    def partitions(self) -> int:
+        """P."""
+
+    @property
+    def tokens(self) -> int:
+        """N, of one partition."""
+
+    @property
+    def unpad(self) -> bool:
+        """False for the flat patch merge."""
+
+    @property
+    def capacities(self) -> list[int]:
+        """Tokens of each partition that are not padding, [P]."""
+
+    def transposed(self) -> Tiling:
+        """
+        The layout that the released HiRED code packs with: the grid's rows and columns swapped. For pack_order only.
+        """
+
+def make_tiling(image_size_hw: tuple[int, int], pinpoints: Sequence[tuple[int, int]], tile: int, patch: int, unpad: bool = True) -> Tiling:
+    """
+    Hugging Face's tiling of a picture. Sizes in pixels, (height, width); no pinpoints means LLaVA-1.5's single partition. Raises InputError.
+    """
+
+@overload
+def budget_tokens(budget: int, partitions: int, tokens: int) -> int:
+    """
+    The count itself. Raises BudgetError unless it is 1 to partitions * tokens.
+    """
+
+@overload
+def budget_tokens(budget: float, partitions: int, tokens: int) -> int:
+    """
+    floor(budget * partitions * tokens). Raises BudgetError unless budget is in (0, 1] and gives a token.
+    """
+
+def select(attn_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], attn_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], tiling: Tiling, tokens: int, alpha: float, allocation: str) -> tuple[Annotated[NDArray[numpy.bool_], dict(shape=(None, None))], Annotated[NDArray[numpy.int32], dict(shape=(None,))]]:
+    """
+    CLS attention [P, heads, N] of the first and the last executed layer -> (mask [P, N], counts [P]).
+    tokens is the budget; allocation is 'hired', 'official' or 'uniform'.
+    Raises BudgetError, InputError (shapes, negative numbers) and NumericError (NaN, infinity).
+    """
+
+def pack_order(mask: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), order='C', device='cpu', writable=False)], tiling: Tiling, newlines: str) -> Annotated[NDArray[numpy.int32], dict(shape=(None,))]:
+    """
+    Ids partition * N + token of mask [P, N] in the language model's order, -1 for a newline row.
+    newlines is 'auto', 'keep' or 'drop'. Raises BudgetError and InputError.
+    """
+
+class Device:
+    """
+    A compute device of the loaded llama.cpp libraries. Memory is in bytes.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def gpu(self) -> bool: ...
+
+    @property
+    def memory_free(self) -> int: ...
+
+    @property
+    def memory_total(self) -> int: ...
+
+def list_devices() -> list[Device]:
+    """The devices that llama-cpp-python was built for."""
+
+def has_backend(name: str) -> bool:
+    """True if ggml has the backend: "CUDA", "Vulkan", "Metal"."""
+
+class VisionModel:
+    """The vision encoder of a mmproj file. Not thread-safe."""
+
+    def __init__(self, path: str, device: str = 'auto', n_threads: int = 0, flash_attention: str = 'auto', verbose: bool = False) -> None:
+        """
+        Loads a file that read_mmproj has checked. Raises NativeError, InputError.
+        """
+
+    @property
+    def tile(self) -> int:
+        """Pixels a side of a partition."""
+
+    @property
+    def tokens(self) -> int:
+        """Visual tokens of a partition, N."""
+
+    @property
+    def width(self) -> int:
+        """Width of the features."""
+
+    @property
+    def text_width(self) -> int:
+        """Width of the projected rows."""
+
+    @property
+    def heads(self) -> int: ...
+
+    @property
+    def layers(self) -> int:
+        """Executed layers."""
+
+    @property
+    def device(self) -> str: ...
+
+    def image_newline(self) -> Annotated[NDArray[numpy.float32], dict(order='C')]:
+        """float32 [text_width], or [0] if the file has none."""
+
+    def encode(self, pixels: numpy.typing.NDArray[numpy.float32], attention_layers: Sequence[int], features: bool = False) -> tuple[list[numpy.typing.NDArray[numpy.float32]], numpy.typing.NDArray[numpy.float32] | None, numpy.typing.NDArray[numpy.float32]]:
+        """
+        pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1], features [P, N, width] or None,
+        projected [P, N, text_width]), all float32. Raises InputError, NumericError, NativeError, KeyboardInterrupt.
+        """
+
+def prefill_rows(context: int, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], n_past: int, n_batch: int) -> None:
+    """
+    Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context (its address).
+    Raises InputError, NumericError, NativeError, KeyboardInterrupt; then nothing of the rows is left.
+    """
