@@ -1,0 +1,59 @@
+"""LLaVA-Next on weak hardware: HiRED visual-token budgets for llama.cpp and GGUF files."""
+
+from importlib.metadata import version as _version
+
+from . import _native as _native  # first: it loads the native libraries in the right order
+from .chat_handler import HiREDChatHandler
+from .config import TokenBudget
+from .errors import (
+    BudgetError,
+    ClosedError,
+    ContextOverflowError,
+    HiredError,
+    ImageError,
+    InputError,
+    ModelFormatError,
+    ModelMismatchError,
+    NativeError,
+    NumericError,
+    PromptError,
+    StreamError,
+    UnsupportedModelError,
+)
+from .mmproj import MmprojInfo, read_mmproj
+from .model import Answer, AnswerStream, Chat, LlavaNext
+from .progress import Timings
+from .selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
+from .vision import Encoding, VisionEncoder
+
+__version__ = _version("hired-gguf")
+
+__all__ = [
+    "LLAVA_NEXT_PINPOINTS",
+    "Answer",
+    "AnswerStream",
+    "BudgetError",
+    "Chat",
+    "ClosedError",
+    "ContextOverflowError",
+    "Encoding",
+    "HiREDChatHandler",
+    "HiredError",
+    "ImageError",
+    "InputError",
+    "LlavaNext",
+    "MmprojInfo",
+    "ModelFormatError",
+    "ModelMismatchError",
+    "NativeError",
+    "NumericError",
+    "PromptError",
+    "Selection",
+    "StreamError",
+    "Timings",
+    "TokenBudget",
+    "UnsupportedModelError",
+    "VisionEncoder",
+    "read_mmproj",
+    "select_tokens",
+]

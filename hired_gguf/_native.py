@@ -1,0 +1,31 @@
+"""Loads llama_cpp, then _core, in that order, and only if they belong together.
+
+_core asks for libllama and libggml by their SONAMEs. They must be in the process already, or the loader would map
+second copies of them, and contexts could not cross.
+"""
+
+from __future__ import annotations
+
+PIN = "0.3.36"
+
+try:
+    import llama_cpp
+except ImportError as error:
+    raise ImportError(
+        f"hired-gguf needs llama-cpp-python {PIN}, which does not import: {error}. "
+        f"Run: pip install llama-cpp-python=={PIN}"
+    ) from error
+
+if llama_cpp.__version__ != PIN:
+    raise ImportError(
+        f"hired-gguf is built for llama-cpp-python {PIN}, but {llama_cpp.__version__} is installed. "
+        f"Run: pip install llama-cpp-python=={PIN}"
+    )
+
+from . import _core
+
+if _core.LLAMA_CPP_PYTHON != PIN:
+    raise ImportError(
+        f"hired_gguf._core was compiled for llama-cpp-python {_core.LLAMA_CPP_PYTHON}, this package is for {PIN}. "
+        "Run: pip install --force-reinstall --no-deps hired-gguf"
+    )

@@ -1,0 +1,187 @@
+"""HiREDChatHandler: a drop-in chat handler for llama-cpp-python that prefills only the budgeted visual tokens."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import llama_cpp
+from llama_cpp import llama_chat_format
+
+from .config import TokenBudget
+from .context import Prefill, disown_images, prefill, require_open, room, state_of
+from .errors import PromptError
+from .image import load_image
+from .messages import ImagePart, parse_messages
+from .mmproj import check_pair, read_mmproj
+from .progress import Progress
+from .prompt_images import require_room, visual_rows
+from .run import Run, TokenClock, guarded_stream
+from .sampling import (
+    PASSED_ON,
+    Messages,
+    Tool,
+    ToolChoice,
+    answer_grammar,
+    as_tools,
+    check_sampling,
+    forced_tool,
+    stop_strings,
+)
+from .templates import ChatTemplate, choose_template, render
+from .tokens import PromptTokenizer, Segment
+from .vision import VisionEncoder, tiling_of
+
+
+class HiREDChatHandler:
+    """Pass it as ``Llama(..., chat_handler=HiREDChatHandler("mmproj.gguf", budget=0.2))``.
+
+    ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``token_budget`` may be changed
+    between calls, and a direct call of the handler takes the same names for itself alone. ``template`` is "vicuna",
+    "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs be fetched. ``last_run`` tells
+    what the latest call did. The other options are those of `VisionEncoder`, which loads at the first image.
+
+    Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked here:
+    raises ModelFormatError or one of its kind, BudgetError, PromptError.
+    """
+
+    def __init__(
+        self,
+        mmproj: str | os.PathLike[str],
+        *,
+        budget: int | float = 0.2,
+        alpha: float = 0.5,
+        allocation: str = "hired",
+        newlines: str = "auto",
+        template: str | None = None,
+        on_progress: Progress | None = None,
+        allow_http: bool = False,
+        **encoder_options: Any,
+    ) -> None:
+        self.token_budget = TokenBudget(budget, alpha, allocation, newlines)
+        choose_template(template, None)
+        self.template = template
+        self.on_progress = on_progress
+        self.allow_http = allow_http
+        self.info = read_mmproj(mmproj)
+        self.last_run = Run()
+        self._encoder_options = encoder_options
+        self._encoder: VisionEncoder | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def encoder(self) -> VisionEncoder:
+        """The vision encoder, loaded at first use."""
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = VisionEncoder(self.info.path, **self._encoder_options)
+            return self._encoder
+
+    def close(self) -> None:
+        """Free the vision encoder. The next image loads it again."""
+        with self._lock:
+            if self._encoder is not None:
+                self._encoder.close()
+                self._encoder = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_encoder", "_lock", "last_run")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _encoder=None, _lock=threading.Lock(), last_run=Run())
+
+    def __call__(
+        self,
+        *,
+        llama: llama_cpp.Llama,
+        messages: Messages,
+        functions: Sequence[Mapping[str, Any]] | None = None,
+        function_call: ToolChoice = None,
+        tools: Sequence[Tool] | None = None,
+        tool_choice: ToolChoice = None,
+        response_format: Mapping[str, Any] | None = None,
+        grammar: llama_cpp.LlamaGrammar | None = None,
+        stream: bool = False,
+        stop: str | Sequence[str] | None = None,
+        max_tokens: int | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Answer a chat: a ChatCompletion dict, or an iterator of ChatCompletionChunk dicts if ``stream``.
+
+        Options that neither sampling nor `TokenBudget` knows are variables for the chat template.
+        Raises PromptError, ImageError, BudgetError, ContextOverflowError, ModelMismatchError, NativeError.
+        """
+        require_open(llama)
+        self.last_run = run = Run()
+        sampling = {"temperature": 0.2, **{name: options.pop(name) for name in PASSED_ON if name in options}}
+        check_sampling(sampling, llama.n_vocab())
+        config = self._config_for(options)
+        tools, tool_choice = as_tools(functions, function_call, tools, tool_choice)
+        tool = forced_tool(tools, tool_choice)
+        template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
+
+        state = state_of(llama)
+        with state.lock:
+            state.prompt_number += 1
+            segments = self._tokenise(llama, template, messages, {"tools": tools, **options})
+            prompt = self._prefill(llama, segments, config, run)
+            space = room(llama) - len(prompt.ids)
+            completion = llama.create_completion(
+                prompt=prompt.ids,
+                stream=stream,
+                stop=stop_strings(stop, template.stop),
+                max_tokens=min(max_tokens, space) if max_tokens and max_tokens > 0 else space,
+                logprobs=(top_logprobs or 0) if logprobs else None,
+                grammar=answer_grammar(response_format, tool) or grammar,
+                stopping_criteria=llama_cpp.StoppingCriteriaList([TokenClock(run)]),
+                **sampling,
+            )
+            if stream:
+                return guarded_stream(llama, prompt, _as_chat(completion, tool, stream))
+            disown_images(llama, prompt.image_spans)
+            return _as_chat(completion, tool, stream)
+
+    def _config_for(self, options: dict[str, Any]) -> TokenBudget:
+        names = ("budget", "alpha", "allocation", "newlines")
+        return TokenBudget(**{name: options.pop(name, getattr(self.token_budget, name)) for name in names})
+
+    def _tokenise(
+        self,
+        llama: llama_cpp.Llama,
+        template: ChatTemplate,
+        messages: Messages,
+        variables: Mapping[str, Any],
+    ) -> list[Segment]:
+        tokenizer = PromptTokenizer(llama)
+        bos, eos = tokenizer.text_of(llama.token_bos()), tokenizer.text_of(llama.token_eos())
+        segments = tokenizer(render(template, parse_messages(messages), bos, eos, variables))
+        if not segments or isinstance(segments[-1], ImagePart):
+            raise PromptError("the chat template puts no text after the last image, so there is nothing to answer")
+        return segments
+
+    def _prefill(
+        self, llama: llama_cpp.Llama, segments: Sequence[Segment], config: TokenBudget, run: Run
+    ) -> Prefill:
+        text_tokens = sum(len(s) for s in segments if isinstance(s, list))
+        sources = [s.source for s in segments if isinstance(s, ImagePart)]
+        pictures = [load_image(source, allow_http=self.allow_http) for source in sources]
+        if pictures:
+            check_pair(self.info, llama.n_embd(), llama.model_path)
+        tilings = [tiling_of(self.info, (picture.height, picture.width)) for picture in pictures]
+        require_room(llama, text_tokens, tilings, config)
+
+        rows = visual_rows(self.encoder, pictures, config, run, self.on_progress) if pictures else iter(())
+        evaluable = [next(rows) if isinstance(s, ImagePart) else s for s in segments]
+        run.prompt_tokens = sum(map(len, evaluable))
+        return prefill(llama, evaluable, run.timings, self.on_progress)
+
+
+def _as_chat(completion: Any, tool: Tool | None, stream: bool) -> Any:
+    if tool is None:
+        return llama_chat_format._convert_completion_to_chat(completion, stream=stream)
+    name = tool["function"]["name"]
+    return llama_chat_format._convert_completion_to_chat_function(name, completion, stream)

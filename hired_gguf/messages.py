@@ -1,0 +1,97 @@
+"""Chat messages in OpenAI's form, checked and made into typed parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import PromptError
+
+ROLES = ("system", "user", "assistant", "tool", "function")
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """Somebody's own words: never read as template syntax, special tokens or image markers."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """An image as the caller gave it, and where it stood, for error messages."""
+
+    source: Any
+    where: str
+
+
+Part = TextPart | ImagePart
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message: its role, its parts in order, and what else it held (``tool_calls``, ``name``)."""
+
+    role: str
+    parts: tuple[Part, ...]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def parse_messages(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
+    """Check a message list and type its parts. Raises PromptError naming ``messages[i].content[j]``."""
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
+        raise PromptError(f"messages is a {type(messages).__name__}; it must be a list of messages")
+    if not messages:
+        raise PromptError("messages is empty; at least one message is needed")
+    return [_turn(message, f"messages[{i}]") for i, message in enumerate(messages)]
+
+
+def _turn(message: Mapping[str, Any], where: str) -> Turn:
+    if not isinstance(message, Mapping):
+        raise PromptError(f"{where} is a {type(message).__name__}; it must be a dict with role and content")
+    role = message.get("role")
+    if role not in ROLES:
+        raise PromptError(f"{where}.role is {role!r}; allowed: {', '.join(ROLES)}")
+    extra = {key: value for key, value in message.items() if key not in ("role", "content")}
+    return Turn(role, _parts(message.get("content"), role, extra, f"{where}.content"), extra)
+
+
+def _parts(content: Any, role: str, extra: Mapping[str, Any], where: str) -> tuple[Part, ...]:
+    if isinstance(content, str):
+        return (_text(content, where),)
+    if content is None and role == "assistant" and (extra.get("tool_calls") or extra.get("function_call")):
+        return ()
+    if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
+        raise PromptError(f"{where} is a {type(content).__name__}; it must be a string or a list of parts")
+    return tuple(_part(item, role, f"{where}[{j}]") for j, item in enumerate(content))
+
+
+def _part(item: Any, role: str, where: str) -> Part:
+    if isinstance(item, str):
+        return _text(item, where)
+    if not isinstance(item, Mapping):
+        raise PromptError(f"{where} is a {type(item).__name__}; it must be a dict with a type")
+    kind = item.get("type")
+    if kind == "text":
+        return _text(item.get("text"), f"{where}.text")
+    if kind not in ("image_url", "image"):
+        raise PromptError(f"{where}.type is {kind!r}; allowed: 'text', 'image_url', 'image'")
+    if role != "user":
+        raise PromptError(f"{where} is an image in a {role} message; images belong in user messages")
+    source = item.get(kind)
+    if isinstance(source, Mapping):
+        source = source.get("url")
+    if source is None or (isinstance(source, (str, bytes)) and not source):
+        raise PromptError(f"{where}.{kind} holds no image; give a path, a data: URL, bytes, an image or an array")
+    return ImagePart(source, where)
+
+
+def _text(text: Any, where: str) -> TextPart:
+    if not isinstance(text, str):
+        raise PromptError(f"{where} is a {type(text).__name__}; it must be a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(f"{where} holds a lone surrogate at character {error.start}") from None
+    return TextPart(text)
