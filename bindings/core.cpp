@@ -1,5 +1,4 @@
 // cpp/core for Python: tiling, budget, selection and packing on plain arrays.
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
@@ -7,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrays.h"
 #include "core/budget.h"
 #include "core/error.h"
 #include "core/pack.h"
@@ -25,14 +25,6 @@ using Attention = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device
 using MaskIn = nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using MaskOut = nb::ndarray<nb::numpy, bool, nb::ndim<2>>;
 using Indices = nb::ndarray<nb::numpy, int, nb::ndim<1>>;
-
-// A NumPy array that owns the vector's numbers.
-template <typename Array, typename T>
-Array to_array(std::vector<T>&& numbers, std::initializer_list<std::size_t> shape) {
-    auto* owned = new std::vector<T>(std::move(numbers));
-    const nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return Array(owned->data(), shape, owner);
-}
 
 std::span<const float> flat(const char* name, const Attention& a, const Tiling& t) {
     if (std::cmp_not_equal(a.shape(0), t.partitions) || std::cmp_not_equal(a.shape(2), t.tokens))

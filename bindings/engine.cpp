@@ -1,10 +1,10 @@
 // Bindings of cpp/engine: devices, the vision encoder, prefill of visual rows.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "arrays.h"
 #include "core/error.h"
 #include "engine/backend.h"
 #include "engine/language.h"
@@ -21,13 +21,6 @@ namespace {
 using Pixels = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using FloatArray = nb::ndarray<nb::numpy, float, nb::c_contig>;
-
-// Hands a vector's memory to NumPy without a copy.
-FloatArray to_numpy(std::vector<float>&& values, std::initializer_list<std::size_t> shape) {
-    auto* owned = new std::vector<float>(std::move(values));
-    nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
-    return FloatArray(owned->data(), shape, owner);
-}
 
 // Runs long work without the GIL; Ctrl-C in the calling thread stops it and is raised as usual.
 template <typename Work>
@@ -53,18 +46,20 @@ nb::tuple encode(VisionModel& model, Pixels pixels, const std::vector<int>& laye
     });
     nb::list attention;
     for (auto& layer : e.attention) {
-        attention.append(to_numpy(std::move(layer), {P, std::size_t(model.heads()), N + 1}));
+        attention.append(to_array<FloatArray>(std::move(layer), {P, std::size_t(model.heads()), N + 1}));
     }
     nb::object rows = nb::none();
-    if (features) rows = nb::cast(to_numpy(std::move(e.features), {P, N, std::size_t(model.width())}));
-    return nb::make_tuple(attention, rows,
-                          to_numpy(std::move(e.projected), {P, N, std::size_t(model.text_width())}));
+    if (features)
+        rows = nb::cast(to_array<FloatArray>(std::move(e.features), {P, N, std::size_t(model.width())}));
+    return nb::make_tuple(
+        attention, rows,
+        to_array<FloatArray>(std::move(e.projected), {P, N, std::size_t(model.text_width())}));
 }
 
 FloatArray image_newline(const VisionModel& model) {
     std::vector<float> row = model.image_newline();
     const std::size_t n = row.size();
-    return to_numpy(std::move(row), {n});
+    return to_array<FloatArray>(std::move(row), {n});
 }
 
 void prefill_rows(std::uintptr_t context, Rows rows, int n_past, int n_batch) {
@@ -84,17 +79,17 @@ void register_engine(nb::module_& m) {
         .def_ro("memory_free", &Device::memory_free)
         .def_ro("memory_total", &Device::memory_total);
     m.def("list_devices", &list_devices, "The devices that llama-cpp-python was built for.");
-    m.def("has_backend", &has_backend, "name"_a, "True if ggml has the backend: \"CUDA\", \"Vulkan\", \"Metal\".");
+    m.def("has_backend", &has_backend, "name"_a,
+          "True if ggml has the backend: \"CUDA\", \"Vulkan\", \"Metal\".");
 
     nb::class_<VisionModel>(m, "VisionModel", "The vision encoder of a mmproj file. Not thread-safe.")
         .def(
             "__init__",
             [](VisionModel* self, const std::string& path, const std::string& device, int n_threads,
-               const std::string& flash_attention, bool verbose) {
-                new (self) VisionModel(path, {device, n_threads, flash_attention, verbose});
-            },
-            "path"_a, "device"_a = "auto", "n_threads"_a = 0, "flash_attention"_a = "auto", "verbose"_a = false,
-            "Loads a file that read_mmproj has checked. Raises NativeError, InputError.",
+               const std::string& flash_attention,
+               bool verbose) { new (self) VisionModel(path, {device, n_threads, flash_attention, verbose}); },
+            "path"_a, "device"_a = "auto", "n_threads"_a = 0, "flash_attention"_a = "auto",
+            "verbose"_a = false, "Loads a file that read_mmproj has checked. Raises NativeError, InputError.",
             nb::call_guard<nb::gil_scoped_release>())
         .def_prop_ro("tile", &VisionModel::tile, "Pixels a side of a partition.")
         .def_prop_ro("tokens", &VisionModel::tokens, "Visual tokens of a partition, N.")
@@ -109,13 +104,17 @@ void register_engine(nb::module_& m) {
                      "attention_layers: collections.abc.Sequence[int], features: bool = False) -> "
                      "tuple[list[numpy.typing.NDArray[numpy.float32]], "
                      "numpy.typing.NDArray[numpy.float32] | None, numpy.typing.NDArray[numpy.float32]]"),
-             "pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1], features [P, N, width] "
-             "or None,\nprojected [P, N, text_width]), all float32. Raises InputError, NumericError, NativeError, "
+             "pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1], features [P, N, "
+             "width] "
+             "or None,\nprojected [P, N, text_width]), all float32. Raises InputError, NumericError, "
+             "NativeError, "
              "KeyboardInterrupt.");
 
-    m.def("prefill_rows", &prefill_rows, "context"_a, "rows"_a, "n_past"_a, "n_batch"_a,
-          "Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context (its address).\n"
-          "Raises InputError, NumericError, NativeError, KeyboardInterrupt; then nothing of the rows is left.");
+    m.def(
+        "prefill_rows", &prefill_rows, "context"_a, "rows"_a, "n_past"_a, "n_batch"_a,
+        "Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context (its "
+        "address).\n"
+        "Raises InputError, NumericError, NativeError, KeyboardInterrupt; then nothing of the rows is left.");
 }
 
 }  // namespace hired

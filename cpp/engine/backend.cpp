@@ -44,9 +44,11 @@ ggml_backend_device* find_device(const std::string& name) {
         if (is_gpu(dev)) names += std::string(", ") + ggml_backend_dev_name(dev);
     }
     if (wanted == "auto") return nullptr;
-    throw InputError("[device] '" + name + "' is not there; allowed: auto, cpu, gpu" + names);
+    throw InputError(text("[device] '", name, "' is not there; allowed: auto, cpu, gpu", names));
 }
 
-bool has_backend(const std::string& name) { return ggml_backend_reg_by_name(name.c_str()) != nullptr; }
+bool has_backend(const std::string& name) {
+    return ggml_backend_reg_by_name(name.c_str()) != nullptr;
+}
 
 }  // namespace hired

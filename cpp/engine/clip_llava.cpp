@@ -10,7 +10,9 @@ namespace {
 constexpr const char* kFeatures = "hired-features";
 constexpr const char* kProjected = "hired-projected";
 
-std::string attention_name(int il) { return "hired-attention-" + std::to_string(il); }
+std::string attention_name(int il) {
+    return "hired-attention-" + std::to_string(il);
+}
 
 std::vector<float> read(ggml_cgraph* graph, const char* name) {
     ggml_tensor* t = ggml_graph_get_tensor(graph, name);
@@ -36,11 +38,12 @@ ggml_cgraph* LlavaGraph::build() {
     return gf;
 }
 
-// One row of patch embedding a patch, [width, tokens, partitions]. Not ggml_conv_2d: it rounds the pixels to float16.
+// One row of patch embedding a patch, [width, tokens, partitions]. Not ggml_conv_2d: it rounds the pixels to
+// float16.
 ggml_tensor* LlavaGraph::patches() {
     ggml_tensor* kernel = model.patch_embeddings_0;
-    ggml_tensor* x = ggml_im2col(ctx0, kernel, build_inp_raw(), patch_size, patch_size, 0, 0, 1, 1, true,
-                                 GGML_TYPE_F32);
+    ggml_tensor* x =
+        ggml_im2col(ctx0, kernel, build_inp_raw(), patch_size, patch_size, 0, 0, 1, 1, true, GGML_TYPE_F32);
     x = ggml_reshape_2d(ctx0, x, x->ne[0], n_patches * n_batch);
     x = build_mm(ggml_reshape_2d(ctx0, kernel, x->ne[0], n_embd), x);
     return ggml_reshape_3d(ctx0, x, n_embd, n_patches, n_batch);
@@ -75,8 +78,8 @@ ggml_tensor* LlavaGraph::block(ggml_tensor* inp, int il) {
     return ggml_add(ctx0, x, inp);
 }
 
-// CLIP's quick GELU x * sigmoid(1.702 x), from SiLU: ggml's own reads a float16 table on the CPU, and its error of
-// 1e-3 shows in the attention.
+// CLIP's quick GELU x * sigmoid(1.702 x), from SiLU: ggml's own reads a float16 table on the CPU, and its
+// error of 1e-3 shows in the attention.
 ggml_tensor* LlavaGraph::activate(ggml_tensor* x) {
     if (hparams.ffn_op != FFN_GELU_QUICK) return ggml_gelu_erf(ctx0, x);
     x = ggml_silu_inplace(ctx0, ggml_scale_inplace(ctx0, x, 1.702f));
@@ -88,14 +91,15 @@ ggml_tensor* LlavaGraph::heads(ggml_tensor* w, ggml_tensor* b, ggml_tensor* x) {
     return ggml_reshape_4d(ctx0, ggml_add(ctx0, build_mm(w, x), b), d_head, n_head, n_patches + 1, n_batch);
 }
 
-// The CPU's flash attention takes float32 keys and values; upstream's helper rounds them to float16 for every backend,
-// an error of 2e-3 in the next layer's attention.
+// The CPU's flash attention takes float32 keys and values; upstream's helper rounds them to float16 for every
+// backend, an error of 2e-3 in the next layer's attention.
 ggml_tensor* LlavaGraph::attend(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int il) {
     if (!exact_ || flash_attn_type != CLIP_FLASH_ATTN_TYPE_ENABLED) {
         return build_attn(nullptr, nullptr, q, k, v, nullptr, kq_scale, il);
     }
     const auto by_head = [this](ggml_tensor* t) { return ggml_permute(ctx0, t, 0, 2, 1, 3); };
-    ggml_tensor* x = ggml_flash_attn_ext(ctx0, by_head(q), by_head(k), by_head(v), nullptr, kq_scale, 0.0f, 0.0f);
+    ggml_tensor* x =
+        ggml_flash_attn_ext(ctx0, by_head(q), by_head(k), by_head(v), nullptr, kq_scale, 0.0f, 0.0f);
     ggml_prec_set_acc(x, GGML_PREC_F32);
     return ggml_reshape_2d(ctx0, x, n_embd, x->ne[2] * x->ne[3]);
 }
@@ -114,10 +118,12 @@ void LlavaGraph::expose_cls_attention(ggml_tensor* q, ggml_tensor* k, int il) {
 // [width, (tokens + 1) * partitions] -> [width, tokens, partitions]
 ggml_tensor* LlavaGraph::drop_cls(ggml_tensor* x) {
     const size_t row = x->nb[1];
-    return ggml_cont(ctx0, ggml_view_3d(ctx0, x, n_embd, n_patches, n_batch, row, row * (n_patches + 1), row));
+    return ggml_cont(ctx0,
+                     ggml_view_3d(ctx0, x, n_embd, n_patches, n_batch, row, row * (n_patches + 1), row));
 }
 
-// [width, tokens, partitions] -> [text width, tokens, partitions], with the exact GELU that LLaVA was trained on
+// [width, tokens, partitions] -> [text width, tokens, partitions], with the exact GELU that LLaVA was trained
+// on
 ggml_tensor* LlavaGraph::project(ggml_tensor* x) {
     x = ggml_reshape_2d(ctx0, x, n_embd, n_patches * n_batch);
     x = ggml_gelu_erf(ctx0, ggml_add(ctx0, build_mm(model.mm_0_w, x), model.mm_0_b));

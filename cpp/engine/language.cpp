@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <string>
 #include <vector>
 
 #include "core/error.h"
@@ -29,8 +28,7 @@ void check(llama_context* ctx, std::span<const float> rows, int width, int n_pas
     const llama_model* model = llama_get_model(ctx);
     const int wanted = llama_model_n_embd_inp(model);
     if (width != wanted) {
-        throw InputError("[prefill] rows are " + std::to_string(width) + " wide, the language model takes " +
-                         std::to_string(wanted));
+        throw InputError(text("[prefill] rows are ", width, " wide, the language model takes ", wanted));
     }
     const auto rope = llama_model_rope_type(model);
     if (rope == LLAMA_ROPE_TYPE_MROPE || rope == LLAMA_ROPE_TYPE_IMROPE) {
@@ -39,12 +37,11 @@ void check(llama_context* ctx, std::span<const float> rows, int width, int n_pas
     const auto n = static_cast<long>(rows.size()) / width;
     const long n_ctx = llama_n_ctx(ctx);
     if (n_past < 0 || n_past + n > n_ctx) {
-        throw InputError("[prefill] rows at positions " + std::to_string(n_past) + " to " +
-                         std::to_string(n_past + n - 1) + " in a context of " + std::to_string(n_ctx));
+        throw InputError(
+            text("[prefill] rows at positions ", n_past, " to ", n_past + n - 1, " in a context of ", n_ctx));
     }
     if (n_batch < 1 || n_batch > static_cast<int>(llama_n_batch(ctx))) {
-        throw InputError("[prefill] n_batch " + std::to_string(n_batch) + "; allowed: 1 to " +
-                         std::to_string(llama_n_batch(ctx)));
+        throw InputError(text("[prefill] n_batch ", n_batch, "; allowed: 1 to ", llama_n_batch(ctx)));
     }
     if (!std::all_of(rows.begin(), rows.end(), [](float v) { return std::isfinite(v); })) {
         throw NumericError("[prefill] a visual row holds NaN or infinity");
@@ -83,9 +80,9 @@ void eval_rows(llama_context* ctx, std::span<const float> rows, int width, int n
         const int status = decode(ctx, slice, count, n_past + first);
         if (status == 0) continue;
         llama_memory_seq_rm(memory, 0, n_past, -1);
-        if (status == 2) throw Interrupted("[prefill] interrupted after " + std::to_string(first) + " rows");
-        throw NativeError("[prefill] llama_decode gave " + std::to_string(status) + " for rows " +
-                          std::to_string(first) + " to " + std::to_string(first + count - 1));
+        if (status == 2) throw Interrupted(text("[prefill] interrupted after ", first, " rows"));
+        throw NativeError(
+            text("[prefill] llama_decode gave ", status, " for rows ", first, " to ", first + count - 1));
     }
 }
 

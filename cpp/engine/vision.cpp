@@ -61,7 +61,7 @@ clip_flash_attn_type flash_attention_type(const std::string& name) {
     if (name == "auto") return CLIP_FLASH_ATTN_TYPE_AUTO;
     if (name == "on") return CLIP_FLASH_ATTN_TYPE_ENABLED;
     if (name == "off") return CLIP_FLASH_ATTN_TYPE_DISABLED;
-    throw InputError("[vision] flash_attention '" + name + "'; allowed: auto, on, off");
+    throw InputError(text("[vision] flash_attention '", name, "'; allowed: auto, on, off"));
 }
 
 // clip takes interleaved pixels and separates the channels again.
@@ -107,21 +107,33 @@ VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
     params.flash_attn_type = flash_attention_type(options.flash_attention);
     LogScope scope(impl_->log);
     impl_->ctx.reset(clip_init(path.c_str(), params).ctx_v);
-    if (!impl_->ctx) throw NativeError("[vision] " + path + " was not loaded: " + impl_->log.last_error);
+    if (!impl_->ctx) throw NativeError(text("[vision] ", path, " was not loaded: ", impl_->log.last_error));
 }
 
 VisionModel::~VisionModel() = default;
 
-int VisionModel::tile() const { return impl_->hparams().image_size; }
+int VisionModel::tile() const {
+    return impl_->hparams().image_size;
+}
 int VisionModel::tokens() const {
     const int side = tile() / impl_->hparams().patch_size;
     return side * side;
 }
-int VisionModel::width() const { return impl_->hparams().n_embd; }
-int VisionModel::text_width() const { return clip_n_mmproj_embd(impl_->ctx.get()); }
-int VisionModel::heads() const { return impl_->hparams().n_head; }
-int VisionModel::layers() const { return executed_layers(impl_->hparams()); }
-std::string VisionModel::device() const { return ggml_backend_name(backend_of(impl_->ctx.get())); }
+int VisionModel::width() const {
+    return impl_->hparams().n_embd;
+}
+int VisionModel::text_width() const {
+    return clip_n_mmproj_embd(impl_->ctx.get());
+}
+int VisionModel::heads() const {
+    return impl_->hparams().n_head;
+}
+int VisionModel::layers() const {
+    return executed_layers(impl_->hparams());
+}
+std::string VisionModel::device() const {
+    return ggml_backend_name(backend_of(impl_->ctx.get()));
+}
 
 std::vector<float> VisionModel::image_newline() const {
     const ggml_tensor* t = impl_->model().image_newline;
@@ -142,13 +154,12 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
                             const Interrupt& interrupt) {
     const std::size_t image_size = 3UL * tile() * tile();
     if (partitions < 1 || pixels.size() != partitions * image_size) {
-        throw InputError("[vision] " + std::to_string(pixels.size()) + " pixel values for " +
-                         std::to_string(partitions) + " partitions of " + std::to_string(image_size));
+        throw InputError(text("[vision] ", pixels.size(), " pixel values for ", partitions, " partitions of ",
+                              image_size));
     }
     for (int il : attention_layers) {
         if (il < 0 || il >= layers()) {
-            throw InputError("[vision] attention layer " + std::to_string(il) + "; allowed: 0 to " +
-                             std::to_string(layers() - 1));
+            throw InputError(text("[vision] attention layer ", il, "; allowed: 0 to ", layers() - 1));
         }
     }
     LogScope scope(impl_->log);
@@ -167,7 +178,7 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
         params.hired = &request;
         if (!clip_encode(impl_->ctx.get(), &params)) {
             if (interrupt && interrupt()) throw Interrupted("[vision] encoding was interrupted");
-            throw NativeError("[vision] encoding failed: " + impl_->log.last_error);
+            throw NativeError(text("[vision] encoding failed: ", impl_->log.last_error));
         }
         for (std::size_t i = 0; i < attention_layers.size(); i++) {
             append(all.attention[i], request.attention[i]);

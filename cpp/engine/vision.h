@@ -11,10 +11,10 @@
 namespace hired {
 
 struct VisionOptions {
-    std::string device = "auto";         // see find_device
-    int n_threads = 0;                   // 0: one per hardware thread
+    std::string device = "auto";           // see find_device
+    int n_threads = 0;                     // 0: one per hardware thread
     std::string flash_attention = "auto";  // "auto", "on" or "off"
-    bool verbose = false;                // clip's own log to stderr
+    bool verbose = false;                  // clip's own log to stderr
 };
 
 /// Arrays are C-contiguous float32; P partitions, N tokens each.
