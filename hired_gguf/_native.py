@@ -1,7 +1,7 @@
 """Loads llama_cpp, then _core, in that order, and only if they belong together.
 
-_core asks for libllama and libggml by their SONAMEs. They must be in the process already, or the loader would map
-second copies of them, and contexts could not cross.
+_core asks for libllama and libggml by their SONAMEs. They must be in the process already, or the loader would
+map second copies of them, and contexts could not cross.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if llama_cpp.__version__ != PIN:
         f"Run: pip install llama-cpp-python=={PIN}"
     )
 
-from . import _core
+from . import _core  # noqa: E402
 
 if _core.LLAMA_CPP_PYTHON != PIN:
     raise ImportError(
-        f"hired_gguf._core was compiled for llama-cpp-python {_core.LLAMA_CPP_PYTHON}, this package is for {PIN}. "
+        f"_core was compiled for llama-cpp-python {_core.LLAMA_CPP_PYTHON}, this package for {PIN}. "
         "Run: pip install --force-reinstall --no-deps hired-gguf"
     )

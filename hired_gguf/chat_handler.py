@@ -1,4 +1,4 @@
-"""HiREDChatHandler: a drop-in chat handler for llama-cpp-python that prefills only the budgeted visual tokens."""
+"""HiREDChatHandler: a chat handler for llama-cpp-python that prefills only the budgeted visual tokens."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ from .vision import VisionEncoder, tiling_of
 class HiREDChatHandler:
     """Pass it as ``Llama(..., chat_handler=HiREDChatHandler("mmproj.gguf", budget=0.2))``.
 
-    ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``token_budget`` may be changed
-    between calls, and a direct call of the handler takes the same names for itself alone. ``template`` is "vicuna",
-    "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs be fetched. ``last_run`` tells
-    what the latest call did. The other options are those of `VisionEncoder`, which loads at the first image.
+    ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``token_budget`` may be
+    changed between calls, and a direct call of the handler takes the same names for itself alone.
+    ``template`` is "vicuna", "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs
+    be fetched. ``last_run`` tells what the latest call did. The other options are those of `VisionEncoder`,
+    which loads at the first image.
 
-    Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked here:
-    raises ModelFormatError or one of its kind, BudgetError, PromptError.
+    Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked
+    here: raises ModelFormatError or one of its kind, BudgetError, PromptError.
     """
 
     def __init__(
@@ -71,9 +72,8 @@ class HiREDChatHandler:
         self._encoder: VisionEncoder | None = None
         self._lock = threading.Lock()
 
-    @property
-    def encoder(self) -> VisionEncoder:
-        """The vision encoder, loaded at first use."""
+    def load(self) -> VisionEncoder:
+        """The vision encoder. The first image loads it too, but then waits for it."""
         with self._lock:
             if self._encoder is None:
                 self._encoder = VisionEncoder(self.info.path, **self._encoder_options)
@@ -160,7 +160,9 @@ class HiREDChatHandler:
         bos, eos = tokenizer.text_of(llama.token_bos()), tokenizer.text_of(llama.token_eos())
         segments = tokenizer(render(template, parse_messages(messages), bos, eos, variables))
         if not segments or isinstance(segments[-1], ImagePart):
-            raise PromptError("the chat template puts no text after the last image, so there is nothing to answer")
+            raise PromptError(
+                "the chat template puts no text after the last image, so there is nothing to answer"
+            )
         return segments
 
     def _prefill(
@@ -174,7 +176,7 @@ class HiREDChatHandler:
         tilings = [tiling_of(self.info, (picture.height, picture.width)) for picture in pictures]
         require_room(llama, text_tokens, tilings, config)
 
-        rows = visual_rows(self.encoder, pictures, config, run, self.on_progress) if pictures else iter(())
+        rows = visual_rows(self.load(), pictures, config, run, self.on_progress) if pictures else iter(())
         evaluable = [next(rows) if isinstance(s, ImagePart) else s for s in segments]
         run.prompt_tokens = sum(map(len, evaluable))
         return prefill(llama, evaluable, run.timings, self.on_progress)

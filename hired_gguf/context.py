@@ -1,4 +1,4 @@
-"""The language model's context: how much it holds, who uses it, and evaluating a prompt of text and images on it."""
+"""The language model's context: how much it holds, who uses it, and prompts of text and images on it."""
 
 from __future__ import annotations
 
@@ -65,8 +65,9 @@ def prefill(
 ) -> Prefill:
     """Evaluate token ids and visual rows [n, D_text] in order, from an empty context. The last must be text.
 
-    Keeps what llama-cpp-python relies on: ``n_tokens`` is the next position and ``input_ids`` holds valid ids up to
-    it. ``on_progress`` gets positions. On an error the context is empty. Raises NativeError, NumericError.
+    Keeps what llama-cpp-python relies on: ``n_tokens`` is the next position and ``input_ids`` holds valid ids
+    up to it. ``on_progress`` gets positions. On an error the context is empty. Raises NativeError,
+    NumericError.
     """
     total, spans = sum(map(len, segments)), []
     clear(llama)

@@ -19,7 +19,7 @@ class UnsupportedModelError(ModelFormatError):
 
 
 class ModelMismatchError(HiredError, ValueError):
-    """Two sound files that do not belong together, such as a mmproj of another width than the language model."""
+    """Two sound files that do not belong together, such as a mmproj and a language model of unequal width."""
 
 
 class ImageError(HiredError, ValueError):

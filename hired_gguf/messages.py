@@ -83,7 +83,9 @@ def _part(item: Any, role: str, where: str) -> Part:
     if isinstance(source, Mapping):
         source = source.get("url")
     if source is None or (isinstance(source, (str, bytes)) and not source):
-        raise PromptError(f"{where}.{kind} holds no image; give a path, a data: URL, bytes, an image or an array")
+        raise PromptError(
+            f"{where}.{kind} holds no image; give a path, a data: URL, bytes, an image or an array"
+        )
     return ImagePart(source, where)
 
 

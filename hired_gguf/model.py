@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, overload
@@ -80,10 +80,10 @@ class AnswerStream(Iterator[str]):
 class LlavaNext:
     """A language model and its vision encoder, with a budget of visual tokens.
 
-    ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``template``, ``allow_http`` and
-    ``on_progress`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones included. ``n_gpu_layers=-1``
-    puts the whole language model on a GPU if llama-cpp-python was built for one; ``device`` is the encoder's. Other
-    options go to ``llama_cpp.Llama``.
+    ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``template``,
+    ``allow_http`` and ``on_progress`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones
+    included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for
+    one; ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
 
     Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded.
     """
@@ -134,6 +134,7 @@ class LlavaNext:
             verbose=verbose,
             **llama_options,
         )
+        self.handler.load()
 
     @property
     def llama(self) -> llama_cpp.Llama:
@@ -145,7 +146,9 @@ class LlavaNext:
     @overload
     def ask(self, image: Images, question: str, *, stream: Literal[True], **options: Any) -> AnswerStream: ...
     @overload
-    def ask(self, image: Images, question: str, *, stream: Literal[False] = ..., **options: Any) -> Answer: ...
+    def ask(
+        self, image: Images, question: str, *, stream: Literal[False] = ..., **options: Any
+    ) -> Answer: ...
     def ask(
         self,
         image: Images,
@@ -159,19 +162,19 @@ class LlavaNext:
     ) -> Answer | AnswerStream:
         """Ask about one picture, several (a list), or none (None).
 
-        Greedy unless ``temperature`` says otherwise. Other options are those of ``create_chat_completion``, and
-        ``budget``, ``alpha``, ``allocation`` and ``newlines`` for this question alone.
+        Greedy unless ``temperature`` says otherwise. Other options are those of ``create_chat_completion``,
+        and ``budget``, ``alpha``, ``allocation`` and ``newlines`` for this question alone.
         """
         messages = [{"role": "system", "content": system}] if system is not None else []
         messages.append(user_message(question, image))
         options.update(max_tokens=max_tokens, temperature=temperature)
-        return self.complete(messages, stream=stream, **options)
-
-    def complete(self, messages: Sequence[Any], *, stream: bool = False, **options: Any) -> Any:
-        """Answer a message list in OpenAI's form: an Answer, or an AnswerStream."""
-        chunks = self.handler(llama=self.llama, messages=messages, stream=True, **options)
-        answer = AnswerStream(chunks, self.handler.last_run)
+        answer = self.stream(messages, **options)
         return answer if stream else answer.read()
+
+    def stream(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> AnswerStream:
+        """Answer a message list in OpenAI's form, in pieces. Options as in `ask`, none with a default."""
+        chunks = self.handler(llama=self.llama, messages=messages, stream=True, **options)
+        return AnswerStream(chunks, self.handler.last_run)
 
     def chat(self, *, system: str | None = None, **options: Any) -> Chat:
         """Start a conversation; options are those of `ask`, for every turn."""
@@ -206,16 +209,16 @@ class Chat:
     def send(self, text: str, image: Images = None, **options: Any) -> Answer:
         """Say something, with pictures if you like, and get the answer. Options as in `LlavaNext.ask`."""
         turn = user_message(text, image)
-        answer: Answer = self._llm.complete([*self.messages, turn], **{**self._options, **options})
+        answer = self._llm.stream([*self.messages, turn], **{**self._options, **options}).read()
         self._keep(turn, answer)
         return answer
 
     def stream(self, text: str, image: Images = None, **options: Any) -> Iterator[str]:
         """`send` in pieces. The turn joins the history when the last piece is through."""
         turn = user_message(text, image)
-        pieces = self._llm.complete([*self.messages, turn], stream=True, **{**self._options, **options})
+        pieces = self._llm.stream([*self.messages, turn], **{**self._options, **options})
         yield from pieces
-        self._keep(turn, pieces.answer)
+        self._keep(turn, pieces.read())
 
     def _keep(self, turn: dict[str, Any], answer: Answer) -> None:
         self.messages += [turn, {"role": "assistant", "content": answer.text}]

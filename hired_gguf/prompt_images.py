@@ -27,8 +27,8 @@ def require_room(
     if needed <= there:
         return
     message = (
-        f"the prompt needs {needed} tokens ({text_tokens} of text, {visual} visual, 1 for the answer) and the "
-        f"context holds {there} (n_ctx): make n_ctx at least {needed}"
+        f"the prompt needs {needed} tokens ({text_tokens} of text, {visual} visual, 1 for the answer) and "
+        f"the context holds {there} (n_ctx): make n_ctx at least {needed}"
     )
     advice = _fitting_budget(there - text_tokens - 1, tilings, config)
     raise ContextOverflowError(message + advice)

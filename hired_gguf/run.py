@@ -19,8 +19,8 @@ from .selection import Selection
 class Run:
     """What one call did. Complete when the answer is.
 
-    ``prompt_tokens`` counts text and visual tokens, ``completion_tokens`` the sampled ones, end of text included.
-    ``selections`` has one entry an image, in the order of the prompt.
+    ``prompt_tokens`` counts text and visual tokens, ``completion_tokens`` the sampled ones, end of text
+    included. ``selections`` has one entry an image, in the order of the prompt.
     """
 
     prompt_tokens: int = 0
@@ -50,6 +50,7 @@ class TokenClock:
         self._run = run
 
     def __call__(self, input_ids: Any, scores: Any) -> bool:
+        """Note a sampled token."""
         timings = self._run.timings
         self._run.completion_tokens = len(input_ids) - self._run.prompt_tokens + 1
         timings.total_s = time.perf_counter() - self._run.started

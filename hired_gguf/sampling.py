@@ -1,4 +1,4 @@
-"""What shapes an answer besides its prompt: sampling values, stop strings, grammars from formats and tools."""
+"""What shapes an answer besides its prompt: sampling values, stop strings, formats and forced tools."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_sampling(values: Mapping[str, Any], n_vocab: int) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise PromptError(f"{name} is {value}; it must be finite")
     temperature = values.get("temperature")
-    if temperature is not None and not 0 <= temperature:
+    if temperature is not None and temperature < 0:
         raise PromptError(f"temperature is {temperature}; it must be at least 0")
     seed = values.get("seed")
     if seed is not None and not 0 <= seed < 2**32:
@@ -92,7 +92,7 @@ def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool |
 def answer_grammar(
     response_format: Mapping[str, Any] | None, tool: Tool | None
 ) -> llama_cpp.LlamaGrammar | None:
-    """The grammar that a response format or a forced tool asks for. Raises PromptError for an unknown format."""
+    """The grammar that a response format or a forced tool asks for. Raises PromptError for another format."""
     if tool is not None:
         return _schema_grammar(tool["function"].get("parameters", {}), "the tool's parameters")
     kind = (response_format or {}).get("type", "text")

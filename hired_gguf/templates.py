@@ -1,7 +1,8 @@
 """Chat templates: typed turns in, literal template text and the callers' parts out.
 
-The callers' words never pass through a template. Each part is rendered as a placeholder that cannot be guessed,
-and the rendered text is split at the placeholders, so ``<image>`` or ``</s>`` in a question stays words.
+The callers' words never pass through a template. Each part is rendered as a placeholder that cannot be
+guessed, and the rendered text is split at the placeholders, so ``<image>`` or ``</s>`` in a question stays
+words.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ The assistant gives helpful, detailed, and polite answers to the human's questio
 {%- for m in messages -%}
 {%- if m.role == 'system' %}{{ m.content }}
 {%- elif m.role == 'assistant' %} ASSISTANT: {{ m.content }}{{ eos_token }}
-{%- else %}{{ '' if loop.previtem is defined and loop.previtem.role == 'assistant' else ' ' }}USER: {{ m.content }}
+{%- else %}{{ '' if loop.previtem and loop.previtem.role == 'assistant' else ' ' }}USER: {{ m.content }}
 {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt %} ASSISTANT:{% endif -%}"""
@@ -69,7 +70,9 @@ def choose_template(name: str | None, in_file: str | None) -> ChatTemplate:
     """The built-in of that name, else the GGUF's own, else Vicuna v1. Raises PromptError for another name."""
     if name is not None:
         if name not in BUILT_IN:
-            raise PromptError(f"template is {name!r}; allowed: {', '.join(BUILT_IN)}, or None for the model's own")
+            raise PromptError(
+                f"template is {name!r}; allowed: {', '.join(BUILT_IN)}, or None for the model's own"
+            )
         return BUILT_IN[name]
     return ChatTemplate(in_file) if in_file else BUILT_IN["vicuna"]
 

@@ -21,8 +21,8 @@ Segment = list[int] | ImagePart
 class PromptTokenizer:
     """Tokenises for one language model.
 
-    Runs of plain text between special tokens and images are tokenised whole, template and user text together, as
-    Hugging Face and llama.cpp's own multimodal code do it.
+    Runs of plain text between special tokens and images are tokenised whole, template and user text together,
+    as Hugging Face and llama.cpp's own multimodal code do it.
     """
 
     llama: llama_cpp.Llama
@@ -40,7 +40,7 @@ class PromptTokenizer:
         return str(self.llama._model.token_get_text(token)) if token >= 0 else ""
 
     def __call__(self, pieces: Iterable[str | Part]) -> list[Segment]:
-        """Token ids and images, in order; never two lists in a row, and the tokenizer's BOS in front if it adds one."""
+        """Token ids and images in order, never two lists in a row; a BOS in front if the tokenizer adds one."""
         segments: list[Segment] = []
         plain = ""
         for kind, value in self._units(pieces):

@@ -26,10 +26,10 @@ Floats = npt.NDArray[np.float32]
 class Encoding:
     """One encoded image: P partitions (the full image, then the tiles in raster order) of N visual tokens.
 
-    ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to the softmaxed CLS
-    attention [P, heads, N + 1], column 0 being CLS itself; ``features`` [P, N, D_vision] before the projector, or
-    None if not asked for; ``projected`` [P, N, D_text]; ``newline`` [D_text], empty if the model has none. All
-    float32.
+    ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to the softmaxed
+    CLS attention [P, heads, N + 1], column 0 being CLS itself; ``features`` [P, N, D_vision] before the
+    projector, or None if not asked for; ``projected`` [P, N, D_text]; ``newline`` [D_text], empty if the
+    model has none. All float32.
     """
 
     tiling: _core.Tiling
@@ -42,11 +42,9 @@ class Encoding:
     attention_last: Floats
 
     @property
-    def image_size(self) -> tuple[int, int]:
+    def image_size_hw(self) -> tuple[int, int]:
         """(height, width) of the upright image in pixels."""
         return self.tiling.image_size_hw
-
-    image_size_hw = image_size
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -72,13 +70,14 @@ class Encoding:
     def pack(self, selection: Selection | None = None) -> Floats:
         """The rows [n, D_text] that the language model sees, in its order.
 
-        Without a selection nothing is dropped: the full image, then the mosaic of tiles without its padding, a
-        newline row after each of its rows (Hugging Face's ``pack_image_features``).
+        Without a selection nothing is dropped: the full image, then the mosaic of tiles without its padding,
+        a newline row after each of its rows (Hugging Face's ``pack_image_features``).
         """
         chosen = selection or self.select_with(TokenBudget(1.0))
         rows = self.projected.reshape(-1, self.projected.shape[-1])
         packed = rows[np.maximum(chosen.packing, 0)]
-        packed[chosen.packing < 0] = self.newline if self.newline.size else 0
+        if self.newline.size:
+            packed[chosen.packing < 0] = self.newline
         return packed
 
 
@@ -91,7 +90,8 @@ class VisionEncoder:
     """The vision encoder of a LLaVA or LLaVA-Next mmproj file.
 
     ``device`` is "auto" (a GPU if llama-cpp-python was built for one), "cpu", "gpu" or a name that
-    ``hired-gguf doctor`` lists. ``flash_attention`` is "auto", "on" or "off". Calls from several threads take turns.
+    ``hired-gguf doctor`` lists. ``flash_attention`` is "auto", "on" or "off". Calls from several threads take
+    turns.
 
     Raises ModelFormatError or one of its kind for a file that cannot be used; the process stays alive.
     """
@@ -128,8 +128,8 @@ class VisionEncoder:
     ) -> Encoding:
         """Encode a picture: a path, URL, bytes, PIL image or uint8 array [H, W, 3].
 
-        ``attention_layers`` are 0-based executed layers, negative ones counted from the last. The first and the
-        last are always computed, since selection needs them. Raises ImageError, InputError.
+        ``attention_layers`` are 0-based executed layers, negative ones counted from the last. The first and
+        the last are always computed, since selection needs them. Raises ImageError, InputError.
         """
         picture = load_image(image, allow_http=self.allow_http)
         tiling = self.tiling((picture.height, picture.width))
