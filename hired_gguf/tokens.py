@@ -40,7 +40,7 @@ class PromptTokenizer:
         return str(self.llama._model.token_get_text(token)) if token >= 0 else ""
 
     def __call__(self, pieces: Iterable[str | Part]) -> list[Segment]:
-        """Token ids and images in order, never two lists in a row; a BOS in front if the tokenizer adds one."""
+        """Token ids and images in order, never two lists in a row, with the tokenizer's BOS in front."""
         segments: list[Segment] = []
         plain = ""
         for kind, value in self._units(pieces):
