@@ -1,0 +1,101 @@
+"""The command ``hired-gguf``: picks a subcommand, turns what happens into an exit code and at most one line.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from . import __version__
+from .commands import ask, chat, doctor, inspect
+from .commands.loading import UsageError
+from .commands.native_log import NativeLog
+from .commands.terminal import say
+from .errors import BudgetError, HiredError
+
+EPILOG = """\
+a first try, with a built-in stand-in model of random weights:
+  hired-gguf ask photo.jpg "What is on the table?"
+with a real LLaVA-Next pair:
+  hired-gguf ask photo.jpg "What is on the table?" --model llava.gguf --mmproj mmproj.gguf --budget 0.2
+
+'hired-gguf COMMAND --help' explains a command; 'hired-gguf doctor' looks for trouble with the installation.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{message} ({self.prog} --help explains)")
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="hired-gguf",
+        description="Ask LLaVA-Next models in GGUF files about pictures, keeping only the visual tokens\n"
+        "that matter (HiRED).",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hired-gguf {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    for command in (ask, chat, inspect, doctor):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an answer must not fail for want of a character
+    with NativeLog() as log:
+        try:
+            return _run(argv, log)
+        except SystemExit as done:  # --help and --version
+            return int(done.code or 0)
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:
+            _discard_output()
+            return 141
+        except Exception as error:
+            say(f"error: {describe(error, log.first_error)}")
+            return 2 if isinstance(error, (UsageError, BudgetError)) else 1
+
+
+def _run(argv: Sequence[str] | None, log: NativeLog) -> int:
+    args = build_parser().parse_args(argv)
+    log.verbose = args.verbose > 0
+    try:
+        code: int = args.run(args)
+        print(end="", flush=True)  # so that a broken pipe shows here
+    except Exception:
+        if args.verbose > 1:
+            traceback.print_exc()
+        raise
+    return code
+
+
+def describe(error: Exception, native: str) -> str:
+    """The text of an error; for one that nobody planned, also its type and llama.cpp's first complaint."""
+    text = str(error)
+    if isinstance(error, (HiredError, UsageError, OSError)) and text:
+        return text
+    complaint = f"; llama.cpp says: {native}" if native else ""
+    return f"{type(error).__name__}: {text}{complaint} (-vv shows where)"
+
+
+def _discard_output() -> None:
+    """Let the interpreter flush standard output at exit without another broken pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

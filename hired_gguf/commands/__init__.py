@@ -1,0 +1,1 @@
+"""The subcommands of ``hired-gguf``, one a file."""

@@ -1,0 +1,146 @@
+"""``hired-gguf chat``: a conversation about pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from PIL import Image
+
+from ..errors import HiredError
+from ..model import LlavaNext
+from . import loading, options, values
+from .terminal import StatusLine, is_terminal, print_answer, print_summary, say
+
+HELP = """\
+  /image PATH   add a picture to your next message
+  /budget B     keep this many visual tokens from now on (0.2 a fraction, 640 a number)
+  /reset        forget the conversation and its pictures
+  /help         show this
+  /quit         leave (so does Ctrl-D); Ctrl-C stops an answer, and that turn is forgotten
+"""
+
+EXAMPLES = f"""\
+in the conversation:
+{HELP}
+examples:
+  hired-gguf chat photo.jpg --model llava.gguf --mmproj mmproj.gguf
+  printf '%s\\n' "What is this?" "What colour is it?" | hired-gguf chat photo.jpg
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = options.new_parser(
+        commands,
+        "chat",
+        "talk about pictures",
+        "Talk about pictures. A line is a message; standard input may be a pipe.",
+        EXAMPLES,
+    )
+    parser.add_argument(
+        "image", metavar="IMAGE", nargs="?", help="a picture for the first message: a file or URL"
+    )
+    options.add_budget_options(parser)
+    options.add_answer_options(parser)
+    options.add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Talk until the input ends. 1 if a message of a script failed."""
+    pictures = [loading.load_picture(args.image, args.allow_http)] if args.image else []
+    pair = loading.model_pair(args)
+    with StatusLine() as status, loading.load_model(args, pair, status) as llm:
+        status.clear()
+        session = Session(llm, args, pictures, status)
+        interactive = is_terminal(sys.stdin) and is_terminal(sys.stdout)
+        read_lines(session.take, interactive)
+        return int(session.failed and not interactive)
+
+
+def read_lines(take: Callable[[str], bool], interactive: bool) -> None:
+    """Hand over line by line until one says False or the input ends. A prompt is shown only to people."""
+    if interactive:
+        _edit_lines()
+    while True:
+        try:
+            line = input("> " if interactive else "").strip()
+        except EOFError:
+            if interactive:
+                print()
+            return
+        except KeyboardInterrupt:
+            if not interactive:
+                raise
+            print("\n(Ctrl-D or /quit leaves)")
+            continue
+        if line and not take(line):
+            return
+
+
+def _edit_lines() -> None:
+    with suppress(ImportError):  # not on Windows
+        import readline  # noqa: F401, PLC0415  importing it gives input() editing and history
+
+
+class Session:
+    """A conversation as its lines change it. ``failed`` tells whether a line ended in an error."""
+
+    def __init__(
+        self, llm: LlavaNext, args: argparse.Namespace, pictures: list[Image.Image], status: StatusLine
+    ) -> None:
+        self.failed = False
+        self._llm = llm
+        self._args = args
+        self._status = status
+        self._pictures = pictures
+        self._budget: int | float = args.budget
+        self._commands: dict[str, Callable[[str], None]] = {
+            "/image": self._add_picture,
+            "/budget": self._set_budget,
+            "/reset": self._reset,
+            "/help": lambda _: print(HELP, end="", flush=True),
+        }
+        self._chat = llm.chat(**options.answer_options(args))
+
+    def take(self, line: str) -> bool:
+        """Obey a command or answer a message. False ends the conversation."""
+        name, _, argument = line.partition(" ")
+        if name == "/quit":
+            return False
+        try:
+            if not line.startswith("/"):
+                self._answer(line)
+            elif name in self._commands:
+                self._commands[name](argument.strip())
+            else:
+                say(f"no such command: {name}; /help lists them")
+        except KeyboardInterrupt:
+            say("stopped; this turn is forgotten")
+        except (HiredError, loading.UsageError) as error:
+            self.failed = True
+            say(f"error: {error}")
+        return True
+
+    def _answer(self, text: str) -> None:
+        with self._status:
+            print_answer(self._chat.stream(text, self._pictures, budget=self._budget), self._status)
+        self._pictures = []
+        print_summary(self._llm.handler.last_run)
+
+    def _add_picture(self, source: str) -> None:
+        self._pictures = [*self._pictures, loading.load_picture(source, self._args.allow_http)]
+
+    def _set_budget(self, text: str) -> None:
+        try:
+            self._budget = values.budget(text)
+        except argparse.ArgumentTypeError as error:
+            raise loading.UsageError(f"/budget: {error}") from None
+
+    def _reset(self, _: str) -> None:
+        self._pictures = []
+        self._chat = self._llm.chat(**options.answer_options(self._args))

@@ -1,0 +1,83 @@
+"""What ``hired-gguf doctor`` looks for: builds of llama-cpp-python that crash or idle on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from .. import _core, amx
+from ..errors import HiredError
+
+PASCAL = 61  # compute capability 6.1: Tesla P40, GTX 1080
+TURING = 75  # the oldest that CUDA 13 compiles for
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found, and the way out of it."""
+
+    what: str
+    fix: str
+
+
+def problems() -> list[Finding]:
+    """What stops hired-gguf from working."""
+    found = amx_crash()
+    return [found] if found else []
+
+
+def advice() -> list[Finding]:
+    """What would make it faster."""
+    return [found for found in (unused_nvidia(), plain_build()) if found]
+
+
+def amx_crash() -> Finding | None:
+    """A build whose AMX code kills the process."""
+    try:
+        died = amx.crash()
+    except HiredError as error:
+        return Finding(f"the test for crashes with AMX could not run: {error}", "Reinstall hired-gguf.")
+    if died is None:
+        return None
+    return Finding(
+        f"llama-cpp-python crashes ({died}) on this CPU when a quantised language model (Q8_0, Q4_0, ...) "
+        "reads a prompt. Its AMX code was most likely miscompiled by GCC 12.",
+        amx.FIX,
+    )
+
+
+def unused_nvidia() -> Finding | None:
+    """An NVIDIA GPU that llama-cpp-python was not built for."""
+    if shutil.which("nvidia-smi") is None or _core.has_backend("CUDA"):
+        return None
+    gpus = nvidia_gpus()
+    capability = min(gpus.values(), default=PASCAL)
+    toolkit = "CUDA 12.x, not 13" if capability < TURING else "CUDA 12 or later"
+    example = "" if gpus else f" for a Tesla P40 (for another GPU put its compute capability for {PASCAL})"
+    options = f"-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES={capability}"
+    return Finding(
+        f"{', '.join(gpus) or 'An NVIDIA GPU'} seems present, but llama-cpp-python was built without CUDA.",
+        f'With {toolkit} installed{example}:\nCMAKE_ARGS="{options}" {amx.REBUILD}',
+    )
+
+
+def nvidia_gpus() -> dict[str, int]:
+    """GPUs and their compute capabilities as CMake writes them (6.1 is 61); empty if none answers."""
+    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
+        rows = [line.rsplit(",", 1) for line in said.splitlines() if line.strip()]
+        return {name.strip(): int(capability.strip().replace(".", "")) for name, capability in rows}
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {}
+
+
+def plain_build() -> Finding | None:
+    """A build that leaves AVX2 unused on a CPU that has it."""
+    if "avx2" not in amx.cpu_flags() or "AVX2" in amx.built_features():
+        return None
+    return Finding(
+        "This CPU has AVX2, but llama-cpp-python was built without it, and is several times slower for that.",
+        f'CMAKE_ARGS="-DGGML_NATIVE=on" {amx.REBUILD}',
+    )

@@ -1,0 +1,109 @@
+"""``hired-gguf doctor``: what is installed, what it can use, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import textwrap
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from .. import _core, amx
+from .._native import PIN
+from . import checks, options
+from .terminal import printable
+
+BACKENDS = ("CPU", "CUDA", "Vulkan", "Metal")
+EXAMPLES = """\
+examples:
+  hired-gguf doctor
+  hired-gguf doctor --json | python -m json.tool
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = options.new_parser(
+        commands,
+        "doctor",
+        "check the installation, list devices, give advice",
+        "Check the installation: versions, libraries, devices, and known traps with their fixes.\n"
+        "Exits with 0 if all is well and with 1 if there is a problem.",
+        EXAMPLES,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object; memory in bytes")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report, and return 1 if there is a problem."""
+    report = {
+        **installation(),
+        "problems": [asdict(found) for found in checks.problems()],
+        "advice": [asdict(found) for found in checks.advice()],
+    }
+    print(json.dumps(report) if args.json else "\n".join(describe(report)))
+    return 1 if report["problems"] else 0
+
+
+def installation() -> dict[str, Any]:
+    """What is there."""
+    packages = ("hired-gguf", "llama-cpp-python", "numpy", "pillow")
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "llama_cpp_python_pin": PIN,
+        "libraries": {
+            "hired_gguf": str(_core.__file__),
+            "llama.cpp": str(Path(llama_cpp.__file__).parent / "lib"),
+        },
+        "backends": {name: _core.has_backend(name) for name in BACKENDS},
+        "devices": [device_facts(device) for device in _core.list_devices()],
+        "cpu_features": amx.built_features(),
+    }
+
+
+def device_facts(device: _core.Device) -> dict[str, Any]:
+    """A device for machines."""
+    names = ("name", "description", "gpu", "memory_free", "memory_total")
+    return {name: getattr(device, name) for name in names}
+
+
+def describe(report: dict[str, Any]) -> list[str]:
+    """The report for people."""
+    versions = dict(report["versions"])
+    pinned = "the pinned version" if versions["llama-cpp-python"] == PIN else f"NOT the {PIN} that is needed"
+    versions["llama-cpp-python"] += f" ({pinned})"
+    backends = {name: "yes" if there else "no" for name, there in report["backends"].items()}
+    lines = [
+        *section("versions", versions),
+        *section("libraries", report["libraries"]),
+        *section("backends built in", backends),
+        *section("devices", {device["name"]: device_line(device) for device in report["devices"]}),
+        "llama.cpp's CPU code uses",
+        f"  {', '.join(report['cpu_features']) or 'nothing special'}",
+    ]
+    for kind, title in (("problems", "PROBLEM"), ("advice", "ADVICE")):
+        for found in report[kind]:
+            lines += [
+                "",
+                *textwrap.wrap(f"{title}: {found['what']}", 100),
+                *(f"  {line}" for line in found["fix"].splitlines()),
+            ]
+    return [*lines, "", "There is a problem: see above." if report["problems"] else "No problem found."]
+
+
+def section(title: str, rows: dict[str, str]) -> list[str]:
+    """A titled list."""
+    width = max(map(len, rows), default=0)
+    return [title, *(f"  {name:<{width}}  {printable(text)}" for name, text in rows.items())]
+
+
+def device_line(device: dict[str, Any]) -> str:
+    """A device on one line."""
+    free, total = (device[key] / 2**30 for key in ("memory_free", "memory_total"))
+    return f"{device['description']}, {free:.1f} GiB free of {total:.1f} GiB"

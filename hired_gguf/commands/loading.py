@@ -1,0 +1,70 @@
+"""From the options of a command to a loaded model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from ..default_model import default_model
+from ..image import MAX_BYTES, load_image
+from ..model import LlavaNext
+from .terminal import StatusLine, is_terminal, say
+
+STAND_IN = (
+    "no model given: using a built-in stand-in with random weights, whose answers are noise. For real "
+    "answers give --model TEXT.gguf --mmproj MMPROJ.gguf, or set HIRED_GGUF_MODEL and HIRED_GGUF_MMPROJ"
+)
+
+
+class UsageError(Exception):
+    """The command line asks for something that cannot be."""
+
+
+def load_picture(source: str, allow_http: bool) -> Image.Image:
+    """Decode a file, a URL, or standard input ("-"). Raises ImageError, UsageError."""
+    if source.lower().startswith(("http://", "https://")) and not allow_http:
+        raise UsageError("the picture is a URL: give --allow-http to let it be fetched")
+    if source != "-":
+        return load_image(source, allow_http=allow_http)
+    if sys.stdin is None or is_terminal(sys.stdin):
+        raise UsageError("'-' reads a picture from standard input, but none comes there")
+    return load_image(sys.stdin.buffer.read(MAX_BYTES + 1))
+
+
+def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The two files; the stand-in, with a word about it, if neither is given.
+
+    Raises UsageError for one alone.
+    """
+    model, mmproj = args.model, args.mmproj
+    if model and mmproj:
+        return model, mmproj
+    if model or mmproj:
+        given, missing = ("--model", "--mmproj") if model else ("--mmproj", "--model")
+        raise UsageError(f"{given} is given but {missing} is not: a model is two files, give both or neither")
+    say(STAND_IN)
+    return default_model()
+
+
+def load_model(args: argparse.Namespace, pair: tuple[Path, Path], status: StatusLine) -> LlavaNext:
+    """Load the two files as the options say."""
+    status.show(f"loading {pair[0].name}")
+    return LlavaNext(
+        *pair,
+        budget=args.budget,
+        alpha=args.alpha,
+        allocation=args.allocation,
+        newlines=args.newlines,
+        template=args.template,
+        allow_http=args.allow_http,
+        on_progress=status.progress,
+        n_ctx=args.n_ctx,
+        n_gpu_layers=args.gpu_layers,
+        n_threads=args.threads,
+        device=args.device,
+        flash_attention=args.flash_attention,
+        verbose=args.verbose > 0,
+    )

@@ -1,0 +1,39 @@
+"""Where llama.cpp's log goes while a command runs: nowhere, or to stderr with ``-v``."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from types import TracebackType
+
+import llama_cpp
+from llama_cpp import _logger
+
+ERROR = (
+    4  # of ggml_log_level; llama-cpp-python 0.3.36 numbers them one lower, so shows warnings and hides errors
+)
+
+
+class NativeLog:
+    """Takes llama.cpp's log over, and gives it back to llama-cpp-python in the end."""
+
+    def __init__(self) -> None:
+        self.verbose = False
+        self.first_error = ""
+
+    def hear(self, level: int, text: bytes, user_data: object) -> None:
+        """Take a piece of the log, as ``ggml_log_callback``."""
+        if level == ERROR and not self.first_error:  # later ones only say that what called it failed too
+            self.first_error = text.decode(errors="replace").strip()
+        if self.verbose and sys.stderr is not None:
+            print(text.decode(errors="replace"), end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> NativeLog:
+        self._callback = llama_cpp.llama_log_callback(self.hear)  # kept: ctypes does not
+        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p(0))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        llama_cpp.llama_log_set(_logger.llama_log_callback, ctypes.c_void_p(0))

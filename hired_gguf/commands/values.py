@@ -1,0 +1,62 @@
+"""Values of options: text from the command line in, a checked value out."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import _core
+from ..config import TokenBudget
+from ..errors import BudgetError
+
+
+def existing_file(text: str) -> Path:
+    """A file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{'not a' if path.exists() else 'no such'} file: {text!r}")
+    return path
+
+
+def budget(text: str) -> int | float:
+    """A count of visual tokens, or a fraction of them if written with a point."""
+    try:
+        return TokenBudget(int(text) if text.lstrip("+-").isdecimal() else float(text)).budget
+    except (ValueError, BudgetError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a fraction above 0 and up to 1.0, nor a number of tokens from 1"
+        ) from None
+
+
+def number(kind: type[int] | type[float], low: float, high: float = math.inf) -> Callable[[str], int | float]:
+    """A finite number from ``low`` to ``high``."""
+    allowed = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
+
+    def parse(text: str) -> int | float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (low <= value <= high and math.isfinite(value)):
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} {allowed}")
+        return value
+
+    return parse
+
+
+def device(text: str) -> str:
+    """ "auto", "cpu", "gpu" or the name of a GPU that is there."""
+    if text.lower() in ("auto", "cpu"):
+        return text
+    gpus = [device.name for device in _core.list_devices() if device.gpu]
+    if gpus and text.lower() in ("gpu", *map(str.lower, gpus)):
+        return text
+    there = (
+        f"auto, cpu, gpu, {', '.join(gpus)}"
+        if gpus
+        else "auto, cpu; llama.cpp sees no GPU (see hired-gguf doctor)"
+    )
+    raise argparse.ArgumentTypeError(f"{text!r} is not there; allowed: {there}")

@@ -1,0 +1,61 @@
+"""The model that is used where none is given: so far a stand-in with random weights, made on first use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from .errors import HiredError
+
+
+def default_model() -> tuple[Path, Path]:
+    """The paths of a text model and its mmproj, tiny and with random weights: answers are noise.
+
+    They are made in a second, then kept in a folder of the user's; ``HIRED_GGUF_CACHE`` names another. Safe
+    to call from several processes: the files appear whole, and always with the same bytes.
+
+    Raises HiredError, OSError.
+    """
+    folder = cache_folder() / version("hired-gguf")
+    return synthesize(folder, "f32")
+
+
+def synthesize(folder: Path, quant: str) -> tuple[Path, Path]:
+    """Make the tiny pair in ``folder``, unless it is there. Raises HiredError, OSError."""
+    text = folder / f"text-tiny-{quant}.gguf"
+    mmproj = folder / f"mmproj-tiny-{'f32' if quant == 'f32' else 'f16'}.gguf"
+    if not (text.is_file() and mmproj.is_file()):
+        folder.mkdir(parents=True, exist_ok=True)
+        options = ["--shape", "tiny", "--quant", quant, "--chat-template", "none", "--out", str(folder)]
+        made = subprocess.run(
+            [sys.executable, str(_script()), *options], capture_output=True, text=True, check=False
+        )
+        if made.returncode != 0 or not (text.is_file() and mmproj.is_file()):
+            reason = (made.stderr.strip().splitlines() or [f"exit code {made.returncode}"])[-1]
+            raise HiredError(f"cannot make the stand-in model in {folder}: {reason}")
+    return text, mmproj
+
+
+def cache_folder() -> Path:
+    """Where this user's generated models are kept."""
+    if chosen := os.environ.get("HIRED_GGUF_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "hired-gguf"
+
+
+def _script() -> Path:
+    """synthesize.py: in the package once installed, beside it in a source checkout."""
+    here = Path(__file__).parent
+    for folder in (here / "models", here.parent / "models"):
+        if (folder / "synthesize.py").is_file():
+            return folder / "synthesize.py"
+    raise HiredError(f"{here / 'models'} is missing: reinstall hired-gguf")
