@@ -3,6 +3,7 @@
 from importlib.metadata import version as _version
 
 from . import _native as _native  # first: it loads the native libraries in the right order
+from .builtin_model import default_model
 from .chat_handler import HiREDChatHandler
 from .config import TokenBudget
 from .errors import (
@@ -54,6 +55,7 @@ __all__ = [
     "TokenBudget",
     "UnsupportedModelError",
     "VisionEncoder",
+    "default_model",
     "read_mmproj",
     "select_tokens",
 ]

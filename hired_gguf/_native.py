@@ -6,6 +6,8 @@ map second copies of them, and contexts could not cross.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 PIN = "0.3.36"
 
 try:
@@ -22,7 +24,13 @@ if llama_cpp.__version__ != PIN:
         f"Run: pip install llama-cpp-python=={PIN}"
     )
 
-from . import _core  # noqa: E402
+try:
+    from . import _core
+except ImportError as error:
+    raise ImportError(
+        f"no compiled hired_gguf._core in {Path(__file__).parent} ({error}). Is that a source checkout? Then "
+        "start Python in another folder to use the installed package, or install it with: pip install -e ."
+    ) from error
 
 if _core.LLAMA_CPP_PYTHON != PIN:
     raise ImportError(

@@ -18,7 +18,7 @@ from .commands import ask, chat, doctor, inspect
 from .commands.loading import UsageError
 from .commands.native_log import NativeLog
 from .commands.terminal import say
-from .errors import BudgetError, HiredError
+from .errors import BudgetError, HiredError, NativeError
 
 EPILOG = """\
 a first try, with a built-in stand-in model of random weights:
@@ -88,12 +88,12 @@ def _run(argv: Sequence[str] | None, log: NativeLog) -> int:
 
 
 def describe(error: Exception, native: str) -> str:
-    """The text of an error; for one that nobody planned, also its type and llama.cpp's first complaint."""
+    """The text of an error; llama.cpp's first complaint if it is to blame, the type if nobody planned it."""
     text = str(error)
-    if isinstance(error, (HiredError, UsageError, OSError)) and text:
-        return text
-    complaint = f"; llama.cpp says: {native}" if native else ""
-    return f"{type(error).__name__}: {text}{complaint} (-vv shows where)"
+    planned = isinstance(error, (HiredError, UsageError, OSError)) and text
+    if native and (not planned or isinstance(error, NativeError)):
+        text += f"; llama.cpp says: {native}"
+    return text if planned else f"{type(error).__name__}: {text} (-vv shows where)"
 
 
 def _discard_output() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..default_model import default_model
+from ..builtin_model import default_model
 from ..image import MAX_BYTES, load_image
 from ..model import LlavaNext
 from .terminal import StatusLine, is_terminal, say

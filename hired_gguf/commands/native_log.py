@@ -9,9 +9,8 @@ from types import TracebackType
 import llama_cpp
 from llama_cpp import _logger
 
-ERROR = (
-    4  # of ggml_log_level; llama-cpp-python 0.3.36 numbers them one lower, so shows warnings and hides errors
-)
+# Of ggml_log_level. llama-cpp-python 0.3.36 numbers them one lower, so shows warnings and hides errors.
+ERROR = 4
 
 
 class NativeLog:

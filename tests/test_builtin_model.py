@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import hired_gguf
+from hired_gguf import builtin_model as stand_in
 from hired_gguf.errors import HiredError
-
-stand_in = import_module("hired_gguf.default_model")  # the package's attribute of that name is the function
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_a_failure_names_folder_and_reason(cache, tmp_path, monkeypatch):
 def test_the_script_is_found_in_the_package_first(tmp_path, monkeypatch):
     package = tmp_path / "hired_gguf"
     for folder in (tmp_path / "models", package / "models"):
-        monkeypatch.setattr(stand_in, "__file__", str(package / "default_model.py"))
+        monkeypatch.setattr(stand_in, "__file__", str(package / "builtin_model.py"))
         if folder.parent == tmp_path:
             with pytest.raises(HiredError, match="reinstall hired-gguf"):
                 stand_in._script()

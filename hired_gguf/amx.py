@@ -1,0 +1,90 @@
+"""A trap: llama-cpp-python compiled by GCC 12 on an x86-64 CPU with AMX kills the process.
+
+GCC 12's _tile_loadconfig tells the compiler of 8 of the 64 bytes that the instruction reads, so ggml's AMX
+kernels find a zeroed tile configuration. They run when a quantised language model decodes several tokens on
+the CPU.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import llama_cpp
+
+from ._native import PIN
+from .builtin_model import synthesize
+from .errors import NativeError
+from .mmproj import check_text_model
+
+REBUILD = f"pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python=={PIN}"
+_FLAGS = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+FIX = f'CFLAGS="{_FLAGS}" CXXFLAGS="{_FLAGS}" {REBUILD}\n(or the same without the flags, with a newer GCC)'
+
+# Its own process: it may crash. Tokens 3 to 42 are ordinary ones of the synthesized model.
+_DECODE = """
+import sys
+import llama_cpp
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+except ImportError:
+    pass
+llama = llama_cpp.Llama(sys.argv[1], n_ctx=64, n_batch=64, n_gpu_layers=0, verbose=False)
+llama.eval(list(range(3, 43)))
+"""
+
+
+def cpu_flags() -> set[str]:
+    """The CPU's features as Linux names them; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
+
+
+def built_features() -> list[str]:
+    """What the CPU code of llama.cpp was compiled to use, such as "AVX2"."""
+    pairs = (part.split(" = ") for part in llama_cpp.llama_print_system_info().decode().split("|"))
+    return [pair[0].rpartition(":")[2].strip() for pair in pairs if pair[-1].strip() == "1"]
+
+
+@lru_cache(maxsize=1)
+def crash() -> str | None:
+    """How a child process that decodes with a small quantised model dies: a signal's name, or None.
+
+    Where there is no AMX, in the CPU or in the build, nothing is tried. Otherwise it takes a second or two.
+    """
+    if "amx_int8" not in cpu_flags() or "AMX_INT8" not in built_features():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        text, _ = synthesize(Path(folder), "q8_0")
+        probe = [sys.executable, "-c", _DECODE, str(text)]
+        status = subprocess.run(probe, cwd=folder, capture_output=True, check=False).returncode
+    return _signal_name(-status) if status < 0 else None
+
+
+def require_sound_cpu(model: str | os.PathLike[str], n_gpu_layers: int) -> None:
+    """Raise NativeError with the remedy where the model's first prompt would kill the process."""
+    on_gpu = n_gpu_layers != 0 and llama_cpp.llama_supports_gpu_offload()
+    if on_gpu or crash() is None:
+        return
+    kind = check_text_model(model).file_type
+    if kind not in ("F32", "F16", "BF16"):
+        raise NativeError(
+            f"{model} is quantised ({kind}), and this build of llama-cpp-python dies ({crash()}) when such a "
+            f"model reads a prompt on this CPU: GCC 12 miscompiles its AMX code. Rebuild it:\n{FIX}"
+        )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
