@@ -4,6 +4,9 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
+#include <memory>
+
 #include "arrays.h"
 #include "core/error.h"
 #include "engine/backend.h"
@@ -22,18 +25,28 @@ using Pixels = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::c
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using FloatArray = nb::ndarray<nb::numpy, float, nb::c_contig>;
 
-// Runs long work without the GIL; Ctrl-C in the calling thread stops it and is raised as usual.
+// Asking takes the GIL, which a busy Python thread gives away every 5 ms only.
+constexpr std::chrono::milliseconds kPollEvery{50};
+
+// Runs long work without the GIL; Ctrl-C in the calling thread stops it and is raised as usual. Until then
+// the exception is kept here: llama.cpp's log may be a Python function, which must not start with one set.
 template <typename Work>
 auto interruptible(Work work) {
-    const Interrupt pressed = [] {
+    using Clock = std::chrono::steady_clock;
+    std::unique_ptr<nb::python_error> raised;
+    const Interrupt pressed = [&raised, next = Clock::now()]() mutable {
+        if (raised) return true;
+        if (Clock::now() < next) return false;
         nb::gil_scoped_acquire gil;
-        return PyErr_Occurred() || PyErr_CheckSignals() != 0;
+        if (PyErr_CheckSignals() != 0) raised = std::make_unique<nb::python_error>();
+        next = Clock::now() + kPollEvery;
+        return raised != nullptr;
     };
     try {
         nb::gil_scoped_release release;
         return work(pressed);
     } catch (const Interrupted&) {
-        if (PyErr_Occurred()) throw nb::python_error();
+        if (raised) throw std::move(*raised);
         throw;
     }
 }
