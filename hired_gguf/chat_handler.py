@@ -10,15 +10,16 @@ from typing import Any
 import llama_cpp
 from llama_cpp import llama_chat_format
 
+from .amx import require_sound_cpu
 from .config import TokenBudget
-from .context import Prefill, disown_images, prefill, require_open, room, state_of
+from .context import Prefill, lend_images, prefill, require_open, room, state_of
 from .errors import PromptError
 from .image import load_image
 from .messages import ImagePart, parse_messages
 from .mmproj import check_pair, read_mmproj
 from .progress import Progress
 from .prompt_images import require_room, visual_rows
-from .run import Run, TokenClock, guarded_stream
+from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
 from .sampling import (
     PASSED_ON,
     Messages,
@@ -59,7 +60,10 @@ class HiREDChatHandler:
         template: str | None = None,
         on_progress: Progress | None = None,
         allow_http: bool = False,
-        **encoder_options: Any,
+        n_threads: int | None = None,
+        device: str = "auto",
+        flash_attention: str = "auto",
+        verbose: bool = False,
     ) -> None:
         self.token_budget = TokenBudget(budget, alpha, allocation, newlines)
         choose_template(template, None)
@@ -68,7 +72,12 @@ class HiREDChatHandler:
         self.allow_http = allow_http
         self.info = read_mmproj(mmproj)
         self.last_run = Run()
-        self._encoder_options = encoder_options
+        self._encoder_options: dict[str, Any] = {
+            "n_threads": n_threads,
+            "device": device,
+            "flash_attention": flash_attention,
+            "verbose": verbose,
+        }
         self._encoder: VisionEncoder | None = None
         self._lock = threading.Lock()
 
@@ -108,42 +117,51 @@ class HiREDChatHandler:
         max_tokens: int | None = None,
         logprobs: bool | None = None,
         top_logprobs: int | None = None,
+        run: Run | None = None,
         **options: Any,
     ) -> Any:
         """Answer a chat: a ChatCompletion dict, or an iterator of ChatCompletionChunk dicts if ``stream``.
 
-        Options that neither sampling nor `TokenBudget` knows are variables for the chat template.
+        ``run`` is filled in with what the call does. Options that neither sampling nor `TokenBudget` knows
+        are variables for the chat template.
+
         Raises PromptError, ImageError, BudgetError, ContextOverflowError, ModelMismatchError, NativeError.
         """
-        require_open(llama)
-        self.last_run = run = Run()
-        sampling = {"temperature": 0.2, **{name: options.pop(name) for name in PASSED_ON if name in options}}
-        check_sampling(sampling, llama.n_vocab())
+        self.last_run = run = run or Run()
+        given = {name: options.pop(name, None) for name in PASSED_ON}
+        sampling = {"temperature": 0.2, **{name: v for name, v in given.items() if v is not None}}
+        if logprobs and not llama._logits_all:
+            raise PromptError("logprobs need Llama(logits_all=True)")
         config = self._config_for(options)
         tools, tool_choice = as_tools(functions, function_call, tools, tool_choice)
         tool = forced_tool(tools, tool_choice)
+        grammar = answer_grammar(response_format, tool) or grammar
         template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
 
-        state = state_of(llama)
-        with state.lock:
-            state.prompt_number += 1
+        with state_of(llama).lock:
+            require_open(llama)
+            require_sound_cpu(llama.model_path, llama.model_params.n_gpu_layers)
+            numbers = {**sampling, "max_tokens": max_tokens, "top_logprobs": top_logprobs}
+            check_sampling(numbers, llama.n_vocab())
             segments = self._tokenise(llama, template, messages, {"tools": tools, **options})
             prompt = self._prefill(llama, segments, config, run)
             space = room(llama) - len(prompt.ids)
-            completion = llama.create_completion(
-                prompt=prompt.ids,
-                stream=stream,
-                stop=stop_strings(stop, template.stop),
-                max_tokens=min(max_tokens, space) if max_tokens and max_tokens > 0 else space,
-                logprobs=(top_logprobs or 0) if logprobs else None,
-                grammar=answer_grammar(response_format, tool) or grammar,
-                stopping_criteria=llama_cpp.StoppingCriteriaList([TokenClock(run)]),
-                **sampling,
-            )
-            if stream:
-                return guarded_stream(llama, prompt, _as_chat(completion, tool, stream))
-            disown_images(llama, prompt.image_spans)
-            return _as_chat(completion, tool, stream)
+            most = min(max_tokens, space) if max_tokens and max_tokens > 0 else space
+            clock = TokenClock(run, len(prompt.ids) + min(most + REST_OF_CHARACTER, space))
+            with lend_images(llama, prompt):
+                completion = llama.create_completion(
+                    prompt=prompt.ids,
+                    stream=stream,
+                    stop=stop_strings(stop, template.stop),
+                    max_tokens=most,
+                    logprobs=(top_logprobs or 0) if logprobs else None,
+                    grammar=grammar,
+                    stopping_criteria=llama_cpp.StoppingCriteriaList([clock]),
+                    **sampling,
+                )
+            if not stream:
+                return _as_chat(clock.correct(completion), tool, stream)
+            return guarded_stream(llama, prompt, _as_chat(map(clock.correct, completion), tool, stream))
 
     def _config_for(self, options: dict[str, Any]) -> TokenBudget:
         names = ("budget", "alpha", "allocation", "newlines")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,7 @@ from .progress import Progress, Timings
 Floats = npt.NDArray[np.float32]
 
 IMAGE_ID = 0  # in the ids handed to llama-cpp-python, which must be valid tokens
-FOREIGN_ID = -1  # afterwards, so that no text prompt can match an image's positions
+FOREIGN_ID = -1  # in its own record of the context, so that no text prompt can match an image's positions
 
 
 @dataclass
@@ -65,11 +66,12 @@ def prefill(
 ) -> Prefill:
     """Evaluate token ids and visual rows [n, D_text] in order, from an empty context. The last must be text.
 
-    Keeps what llama-cpp-python relies on: ``n_tokens`` is the next position and ``input_ids`` holds valid ids
-    up to it. ``on_progress`` gets positions. On an error the context is empty. Raises NativeError,
-    NumericError.
+    Keeps what llama-cpp-python relies on: ``n_tokens`` is the next position and ``input_ids`` holds the ids
+    up to it, but see `lend_images`. ``on_progress`` gets positions. On an error the context is empty. Raises
+    NativeError, NumericError.
     """
     total, spans = sum(map(len, segments)), []
+    state_of(llama).prompt_number += 1
     clear(llama)
     try:
         for segment in segments:
@@ -77,19 +79,18 @@ def prefill(
                 on_progress("prefill", llama.n_tokens, total)
             started = time.perf_counter()
             if isinstance(segment, list):
-                llama.eval(segment)
+                _eval_text(llama, segment)
                 timings.prefill_text_s += time.perf_counter() - started
             else:
                 spans.append(_eval_rows(llama, segment))
                 timings.prefill_visual_s += time.perf_counter() - started
         if on_progress:
             on_progress("prefill", total, total)
-    except BaseException as error:
+    except BaseException:
         clear(llama)
-        if isinstance(error, RuntimeError) and not isinstance(error, NativeError):
-            raise NativeError(f"[prefill] llama.cpp could not evaluate the prompt's text: {error}") from error
         raise
-    return Prefill(llama.input_ids[: llama.n_tokens].tolist(), spans)
+    ids = llama.input_ids[:total]
+    return Prefill(np.where(ids == FOREIGN_ID, IMAGE_ID, ids).tolist(), spans)
 
 
 def clear(llama: llama_cpp.Llama) -> None:
@@ -98,16 +99,32 @@ def clear(llama: llama_cpp.Llama) -> None:
     llama._ctx.kv_cache_clear()
 
 
+def _eval_text(llama: llama_cpp.Llama, ids: list[int]) -> None:
+    try:
+        llama.eval(ids)
+    except RuntimeError as error:
+        raise NativeError(f"[prefill] llama.cpp could not evaluate the prompt's text: {error}") from error
+
+
 def _eval_rows(llama: llama_cpp.Llama, rows: Floats) -> tuple[int, int]:
     start = int(llama.n_tokens)
     _core.prefill_rows(int(llama._ctx.ctx), rows, start, llama.n_batch)
     end = start + len(rows)
-    llama.input_ids[start:end] = IMAGE_ID
+    llama.input_ids[start:end] = FOREIGN_ID
     llama.n_tokens = end
     return start, end
 
 
-def disown_images(llama: llama_cpp.Llama, spans: Sequence[tuple[int, int]]) -> None:
-    """Mark image positions, so that llama-cpp-python's prefix matching never takes them for text."""
-    for start, end in spans:
-        llama.input_ids[start:end] = FOREIGN_ID
+@contextmanager
+def lend_images(llama: llama_cpp.Llama, prompt: Prefill) -> Iterator[None]:
+    """Let llama-cpp-python take the context for ``prompt.ids``. Outside, no prompt matches the images."""
+    _mark(llama, prompt, IMAGE_ID)
+    try:
+        yield
+    finally:
+        _mark(llama, prompt, FOREIGN_ID)
+
+
+def _mark(llama: llama_cpp.Llama, prompt: Prefill, token: int) -> None:
+    for start, end in prompt.image_spans:
+        llama.input_ids[start:end] = token

@@ -10,12 +10,15 @@ from typing import Any, Literal, overload
 
 import llama_cpp
 
+from .amx import require_sound_cpu
 from .chat_handler import HiREDChatHandler
-from .errors import ClosedError
+from .context import state_of
+from .errors import ClosedError, NativeError
 from .image import ImageSource
 from .mmproj import check_pair, check_text_model
 from .progress import Progress, Timings
 from .run import Run
+from .sampling import check_names
 
 Images = ImageSource | Sequence[ImageSource] | None
 
@@ -85,7 +88,8 @@ class LlavaNext:
     included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for
     one; ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
 
-    Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded.
+    Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded, NativeError if
+    llama.cpp cannot load the model or give it a context of that size.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class LlavaNext:
         **llama_options: Any,
     ) -> None:
         text = check_text_model(model)
+        require_sound_cpu(text.path, n_gpu_layers)
         self.handler = HiREDChatHandler(
             mmproj,
             budget=budget,
@@ -124,7 +129,7 @@ class LlavaNext:
             verbose=verbose,
         )
         check_pair(self.handler.info, text.width, model)
-        self._llama: llama_cpp.Llama | None = llama_cpp.Llama(
+        self._llama: llama_cpp.Llama | None = _load(
             os.fspath(model),
             chat_handler=self.handler,
             n_ctx=n_ctx,
@@ -168,13 +173,19 @@ class LlavaNext:
         messages = [{"role": "system", "content": system}] if system is not None else []
         messages.append(user_message(question, image))
         options.update(max_tokens=max_tokens, temperature=temperature)
-        answer = self.stream(messages, **options)
-        return answer if stream else answer.read()
+        return self.stream(messages, **options) if stream else self.answer(messages, **options)
+
+    def answer(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> Answer:
+        """Answer a message list in OpenAI's form. Options as in `ask`, none with a default."""
+        with state_of(self.llama).lock:  # else another thread's question would cut the stream off
+            return self.stream(messages, **options).read()
 
     def stream(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> AnswerStream:
-        """Answer a message list in OpenAI's form, in pieces. Options as in `ask`, none with a default."""
-        chunks = self.handler(llama=self.llama, messages=messages, stream=True, **options)
-        return AnswerStream(chunks, self.handler.last_run)
+        """`answer` in pieces."""
+        check_names(options)
+        run = Run()
+        chunks = self.handler(llama=self.llama, messages=messages, stream=True, run=run, **options)
+        return AnswerStream(chunks, run)
 
     def chat(self, *, system: str | None = None, **options: Any) -> Chat:
         """Start a conversation; options are those of `ask`, for every turn."""
@@ -182,10 +193,12 @@ class LlavaNext:
 
     def close(self) -> None:
         """Free both models. Later calls raise ClosedError."""
-        self.handler.close()
-        if self._llama is not None:
-            self._llama.close()
-            self._llama = None
+        llama, self._llama = self._llama, None
+        if llama is None:
+            return
+        with state_of(llama).lock:  # waits for what is under way in another thread
+            self.handler.close()
+            llama.close()
 
     def __enter__(self) -> LlavaNext:
         return self
@@ -209,7 +222,7 @@ class Chat:
     def send(self, text: str, image: Images = None, **options: Any) -> Answer:
         """Say something, with pictures if you like, and get the answer. Options as in `LlavaNext.ask`."""
         turn = user_message(text, image)
-        answer = self._llm.stream([*self.messages, turn], **{**self._options, **options}).read()
+        answer = self._llm.answer([*self.messages, turn], **{**self._options, **options})
         self._keep(turn, answer)
         return answer
 
@@ -222,6 +235,13 @@ class Chat:
 
     def _keep(self, turn: dict[str, Any], answer: Answer) -> None:
         self.messages += [turn, {"role": "assistant", "content": answer.text}]
+
+
+def _load(path: str, **options: Any) -> llama_cpp.Llama:
+    try:
+        return llama_cpp.Llama(path, **options)
+    except (ValueError, RuntimeError) as error:
+        raise NativeError(f"{path} was not loaded: {error}") from error
 
 
 def user_message(text: str, image: Images = None) -> dict[str, Any]:

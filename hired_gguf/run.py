@@ -9,10 +9,12 @@ from typing import Any
 
 import llama_cpp
 
-from .context import Prefill, disown_images, state_of
+from .context import Prefill, lend_images, require_open, state_of
 from .errors import StreamError
 from .progress import Timings
 from .selection import Selection
+
+REST_OF_CHARACTER = 3  # bytes, so at most as many tokens
 
 
 @dataclass
@@ -41,42 +43,57 @@ class Run:
 
 
 class TokenClock:
-    """A stopping criterion that never stops: it counts sampled tokens and times the first and the last.
+    """A stopping criterion that counts sampled tokens and times the first and the last.
 
-    llama-cpp-python calls it once a token, and once more at the end with the same ids.
+    llama-cpp-python calls it once a token, and once more at the end with the same ids. It stops the answer
+    at ``limit`` positions: llama-cpp-python does not look at its own limits while a character of several
+    bytes is incomplete, and a model can begin such characters for ever.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, limit: int) -> None:
         self._run = run
+        self._limit = limit
+        self._full = False
 
     def __call__(self, input_ids: Any, scores: Any) -> bool:
-        """Note a sampled token."""
+        """Whether to stop, before the newest token joins ``input_ids``."""
         timings = self._run.timings
         self._run.completion_tokens = len(input_ids) - self._run.prompt_tokens + 1
         timings.total_s = time.perf_counter() - self._run.started
         timings.ttft_s = timings.ttft_s or timings.total_s
-        return False
+        self._full = len(input_ids) >= self._limit
+        return self._full
+
+    def correct(self, completion: dict[str, Any]) -> dict[str, Any]:
+        """The completion or chunk, with "length" for a reason if this stopped it."""
+        choice = completion["choices"][0]
+        if self._full and choice["finish_reason"] == "stop":
+            choice["finish_reason"] = "length"
+        return completion
 
 
 def guarded_stream(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any]) -> Iterator[Any]:
     """The chunks of an answer, one locked step each.
 
-    Raises StreamError if the context was given another prompt in between: going on would mix two answers.
+    Raises StreamError if the context was used for something else in between: going on would mix two answers.
     """
-    return _steps(llama, prompt, chunks, state_of(llama).prompt_number)
+    return _steps(llama, prompt, chunks, _last_use(llama))
 
 
-def _steps(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any], number: int) -> Iterator[Any]:
-    state = state_of(llama)
-    try:
-        while True:
-            with state.lock:
-                if state.prompt_number != number:
-                    raise StreamError("this stream was cut off: its model has been given another prompt")
+def _steps(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any], use: object) -> Iterator[Any]:
+    while True:
+        with state_of(llama).lock:
+            require_open(llama)
+            if _last_use(llama) != use:
+                raise StreamError("this stream was cut off: its model has been given another prompt")
+            with lend_images(llama, prompt):
                 chunk = next(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
-    finally:
-        if state.prompt_number == number and llama._ctx.ctx is not None:
-            disown_images(llama, prompt.image_spans)
+            use = _last_use(llama)
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _last_use(llama: llama_cpp.Llama) -> object:
+    """Differs after anybody has evaluated or sampled: each generation makes itself a sampler."""
+    return state_of(llama).prompt_number, llama.n_tokens, llama._sampler

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import llama_cpp
+import numpy as np
 from llama_cpp import llama_chat_format
 
 from .errors import PromptError
@@ -36,21 +39,84 @@ PASSED_ON = (
     "logit_bias",
 )
 
+_OTHERS = (
+    "stop",
+    "max_tokens",
+    "grammar",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "logprobs",
+    "top_logprobs",
+    "budget",
+    "alpha",
+    "allocation",
+    "newlines",
+)
+
+_NUMBERS = (
+    "temperature",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repeat_penalty",
+    "tfs_z",
+    "mirostat_tau",
+    "mirostat_eta",
+)
+_WHOLE_NUMBERS = {  # as far as the C types behind them reach
+    "top_k": (-(2**31), 2**31 - 1),
+    "seed": (0, 2**32 - 1),
+    "mirostat_mode": (0, 2),
+    "top_logprobs": (0, 2**31 - 1),
+    "max_tokens": (-(2**63), 2**63 - 1),
+}
+
+
+def check_names(options: Mapping[str, Any]) -> None:
+    """Refuse a misspelt option, which would otherwise have no effect. Raises PromptError."""
+    known = PASSED_ON + _OTHERS
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(known)}"
+            raise PromptError(f"there is no option {name!r}; {hint}")
+
 
 def check_sampling(values: Mapping[str, Any], n_vocab: int) -> None:
     """Refuse what llama.cpp takes without a word and then samples nonsense from. Raises PromptError."""
-    for name, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise PromptError(f"{name} is {value}; it must be finite")
+    for name in _NUMBERS:
+        _number(name, values.get(name))
+    for name, (low, high) in _WHOLE_NUMBERS.items():
+        value = values.get(name)
+        if value is not None and not isinstance(value, (int, np.integer)):
+            raise PromptError(f"{name} is {value!r}; it must be a whole number")
+        if value is not None and not low <= value <= high:
+            raise PromptError(f"{name} is {value}; allowed: {low} to {high}")
     temperature = values.get("temperature")
     if temperature is not None and temperature < 0:
         raise PromptError(f"temperature is {temperature}; it must be at least 0")
-    seed = values.get("seed")
-    if seed is not None and not 0 <= seed < 2**32:
-        raise PromptError(f"seed is {seed}; allowed: 0 to {2**32 - 1}")
-    for token in values.get("logit_bias") or {}:
-        if not 0 <= int(token) < n_vocab:
-            raise PromptError(f"logit_bias names token {token}; allowed: 0 to {n_vocab - 1}")
+    _check_bias(values.get("logit_bias"), n_vocab)
+
+
+def _number(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, Real):
+        raise PromptError(f"{name} is {value!r}; it must be a number")
+    if value is not None and not math.isfinite(value):
+        raise PromptError(f"{name} is {value}; it must be finite")
+
+
+def _check_bias(bias: Any, n_vocab: int) -> None:
+    if bias is not None and not isinstance(bias, Mapping):
+        raise PromptError(f"logit_bias is a {type(bias).__name__}; it must be a dict of ids and numbers")
+    for token, value in (bias or {}).items():
+        if not str(token).isdecimal() or int(token) >= n_vocab:
+            raise PromptError(f"logit_bias names token {token!r}; allowed: 0 to {n_vocab - 1}")
+        _number(f"logit_bias[{token}]", value)
 
 
 def stop_strings(stop: str | Sequence[str] | None, of_template: Sequence[str]) -> list[str]:
@@ -69,7 +135,7 @@ def as_tools(
     if functions is not None:
         tools = [{"type": "function", "function": function} for function in functions]
     if isinstance(function_call, Mapping):
-        tool_choice = {"type": "function", "function": {"name": function_call["name"]}}
+        tool_choice = {"type": "function", "function": {"name": function_call.get("name")}}
     elif function_call is not None:
         tool_choice = function_call
     return tools, tool_choice
@@ -81,7 +147,10 @@ def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool |
         return tools[0]
     if not isinstance(tool_choice, Mapping):
         return None
-    name = tool_choice["function"]["name"]
+    function = tool_choice.get("function")
+    if not isinstance(function, Mapping):
+        raise PromptError(f"tool_choice is {dict(tool_choice)!r}; it must hold a function with a name")
+    name = function.get("name")
     for tool in tools or []:
         if tool["function"]["name"] == name:
             return tool
@@ -95,8 +164,12 @@ def answer_grammar(
     """The grammar that a response format or a forced tool asks for. Raises PromptError for another format."""
     if tool is not None:
         return _schema_grammar(tool["function"].get("parameters", {}), "the tool's parameters")
-    kind = (response_format or {}).get("type", "text")
-    if response_format is None or kind == "text":
+    if response_format is None:
+        return None
+    if not isinstance(response_format, Mapping):
+        raise PromptError(f"response_format is a {type(response_format).__name__}; it must be a dict")
+    kind = response_format.get("type", "text")
+    if kind == "text":
         return None
     if kind == "json_object":
         return llama_chat_format._grammar_for_response_format(response_format)

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .errors import PromptError
@@ -137,7 +136,9 @@ def _run(source: str, messages: Any, bos_token: str, eos_token: str, variables: 
             eos_token=eos_token,
             **{"tools": None, **variables},
         )
-    except TemplateError as error:
+    except PromptError:
+        raise
+    except Exception as error:  # a template is a program: it fails in any way that Python does
         raise PromptError(
             f"the model's chat template failed ({error}); choose template= {', '.join(BUILT_IN)}"
         ) from error
