@@ -1,0 +1,102 @@
+"""Models that several test files share: the golden encoder, and a synthesized pair that writes words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import llama_cpp
+import pytest
+from llava import MMPROJ, TEXT
+
+from hired_gguf import HiREDChatHandler, LlavaNext, VisionEncoder
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+
+from synthesize import synthesize
+
+# One thread each: waiting threads spin in ggml, which is slow where something else runs too.
+CONTEXT = 1024
+
+
+def pytest_report_header():
+    names = ("hired-gguf", "llama-cpp-python", "numpy", "pillow", "gguf", "jinja2")
+    return "versions: " + ", ".join(f"{name} {version(name)}" for name in names)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def elsewhere(tmp_path_factory):
+    """Child processes must find the installed package, not the source folder in the clone's root."""
+    folder = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    yield
+    os.chdir(folder)
+
+
+def load_llama(path, **options):
+    defaults = {"verbose": False, "n_ctx": CONTEXT, "n_threads": 1, "n_threads_batch": 1}
+    return llama_cpp.Llama(str(path), **{**defaults, **options})
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Paths (text, mmproj) of a pair with random weights whose greedy answers are words that never end."""
+    return synthesize("tiny", tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """A pair large enough to take its time."""
+    return synthesize("small", tmp_path_factory.mktemp("small"), "f16")
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    """The golden pair's."""
+    with VisionEncoder(MMPROJ, n_threads=1) as encoder:
+        yield encoder
+
+
+@pytest.fixture(scope="session")
+def golden_llama():
+    llama = load_llama(TEXT)
+    yield llama
+    llama.close()
+
+
+@pytest.fixture(scope="session")
+def handler(tiny):
+    """At the full budget, so that every row counts."""
+    handler = HiREDChatHandler(tiny[1], budget=1.0, n_threads=1)
+    yield handler
+    handler.close()
+
+
+@pytest.fixture(scope="session")
+def llama(tiny, handler):
+    """With the handler dropped in. Tests leave it in any state."""
+    llama = load_llama(tiny[0], chat_handler=handler)
+    yield llama
+    llama.close()
+
+
+@pytest.fixture
+def new_llama(tiny, handler):
+    """Makes fresh contexts, with the shared handler unless told otherwise."""
+    made = []
+
+    def make(path=tiny[0], **options):
+        made.append(load_llama(path, **{"chat_handler": handler, **options}))
+        return made[-1]
+
+    yield make
+    for llama in made:
+        llama.close()
+
+
+@pytest.fixture(scope="session")
+def llm(tiny):
+    with LlavaNext(*tiny, budget=0.25, n_ctx=CONTEXT, n_threads=1) as llm:
+        yield llm
