@@ -3,7 +3,9 @@
 from importlib.metadata import version as _version
 
 from . import _native as _native  # first: it loads the native libraries in the right order
+from .answer import Answer, AnswerStream
 from .builtin_model import default_model
+from .chat import Chat
 from .chat_handler import HiREDChatHandler
 from .config import TokenBudget
 from .errors import (
@@ -22,7 +24,7 @@ from .errors import (
     UnsupportedModelError,
 )
 from .mmproj import MmprojInfo, read_mmproj
-from .model import Answer, AnswerStream, Chat, LlavaNext
+from .model import LlavaNext
 from .progress import Timings
 from .selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
 from .vision import Encoding, VisionEncoder

@@ -14,23 +14,14 @@ from .amx import require_sound_cpu
 from .config import TokenBudget
 from .context import Prefill, lend_images, prefill, require_open, room, state_of
 from .errors import PromptError
+from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool
 from .image import load_image
-from .messages import ImagePart, parse_messages
+from .messages import ImagePart, Messages, parse_messages
 from .mmproj import check_pair, read_mmproj
 from .progress import Progress
 from .prompt_images import require_room, visual_rows
 from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
-from .sampling import (
-    PASSED_ON,
-    Messages,
-    Tool,
-    ToolChoice,
-    answer_grammar,
-    as_tools,
-    check_sampling,
-    forced_tool,
-    stop_strings,
-)
+from .sampling import PASSED_ON, check_sampling, stop_strings
 from .templates import ChatTemplate, choose_template, render
 from .tokens import PromptTokenizer, Segment
 from .vision import VisionEncoder, tiling_of

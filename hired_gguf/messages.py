@@ -1,4 +1,4 @@
-"""Chat messages in OpenAI's form, checked and made into typed parts."""
+"""Chat messages in OpenAI's form: made from a question and pictures, or checked and made into typed parts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import PromptError
+from .image import ImageSource
+
+Images = ImageSource | Sequence[ImageSource] | None
+Messages = Sequence[Mapping[str, Any]]
 
 ROLES = ("system", "user", "assistant", "tool", "function")
 
@@ -38,7 +42,14 @@ class Turn:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def parse_messages(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
+def user_message(text: str, image: Images = None) -> dict[str, Any]:
+    """A user message with its pictures in front, as LLaVA was trained."""
+    images = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
+    parts: list[dict[str, Any]] = [{"type": "image", "image": source} for source in images]
+    return {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
+
+
+def parse_messages(messages: Messages) -> list[Turn]:
     """Check a message list and type its parts. Raises PromptError naming ``messages[i].content[j]``."""
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise PromptError(f"messages is a {type(messages).__name__}; it must be a list of messages")

@@ -3,81 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, overload
 
 import llama_cpp
 
 from .amx import require_sound_cpu
+from .answer import Answer, AnswerStream
+from .chat import Chat
 from .chat_handler import HiREDChatHandler
 from .context import state_of
 from .errors import ClosedError, NativeError
-from .image import ImageSource
+from .messages import Images, Messages, user_message
 from .mmproj import check_pair, check_text_model
-from .progress import Progress, Timings
+from .progress import Progress
 from .run import Run
 from .sampling import check_names
-
-Images = ImageSource | Sequence[ImageSource] | None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer and what it cost; ``str(answer)`` is the text.
-
-    ``visual_tokens`` of ``visual_tokens_full`` rows were prefilled. ``finish_reason`` is "stop" or "length".
-    """
-
-    text: str
-    visual_tokens: int
-    visual_tokens_full: int
-    prompt_tokens: int
-    completion_tokens: int
-    finish_reason: str
-    timings: Timings
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class AnswerStream(Iterator[str]):
-    """The pieces of an answer as they come. ``answer`` is there once they are through."""
-
-    def __init__(self, chunks: Iterator[Any], run: Run) -> None:
-        self.answer: Answer | None = None
-        self._chunks = chunks
-        self._run = run
-        self._text = ""
-
-    def __next__(self) -> str:
-        for chunk in self._chunks:
-            choice = chunk["choices"][0]
-            if choice["finish_reason"] is not None:
-                self.answer = self._finish(choice["finish_reason"])
-            if piece := choice["delta"].get("content"):
-                self._text += piece
-                return str(piece)
-        raise StopIteration
-
-    def read(self) -> Answer:
-        """Read to the end."""
-        for _ in self:
-            pass
-        return self.answer or self._finish("length")
-
-    def _finish(self, reason: str) -> Answer:
-        run = self._run
-        return Answer(
-            text=self._text.strip(),
-            visual_tokens=run.visual_tokens,
-            visual_tokens_full=run.visual_tokens_full,
-            prompt_tokens=run.prompt_tokens,
-            completion_tokens=run.completion_tokens,
-            finish_reason=reason,
-            timings=run.timings,
-        )
 
 
 class LlavaNext:
@@ -175,12 +116,12 @@ class LlavaNext:
         options.update(max_tokens=max_tokens, temperature=temperature)
         return self.stream(messages, **options) if stream else self.answer(messages, **options)
 
-    def answer(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> Answer:
+    def answer(self, messages: Messages, **options: Any) -> Answer:
         """Answer a message list in OpenAI's form. Options as in `ask`, none with a default."""
         with state_of(self.llama).lock:  # else another thread's question would cut the stream off
             return self.stream(messages, **options).read()
 
-    def stream(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> AnswerStream:
+    def stream(self, messages: Messages, **options: Any) -> AnswerStream:
         """`answer` in pieces."""
         check_names(options)
         run = Run()
@@ -209,43 +150,8 @@ class LlavaNext:
         self.close()
 
 
-class Chat:
-    """A conversation. ``messages`` is its history in OpenAI's form; an unfinished turn leaves none."""
-
-    def __init__(self, llm: LlavaNext, *, system: str | None = None, **options: Any) -> None:
-        self.messages: list[dict[str, Any]] = []
-        if system is not None:
-            self.messages.append({"role": "system", "content": system})
-        self._llm = llm
-        self._options = {"temperature": 0.0, "max_tokens": 256, **options}
-
-    def send(self, text: str, image: Images = None, **options: Any) -> Answer:
-        """Say something, with pictures if you like, and get the answer. Options as in `LlavaNext.ask`."""
-        turn = user_message(text, image)
-        answer = self._llm.answer([*self.messages, turn], **{**self._options, **options})
-        self._keep(turn, answer)
-        return answer
-
-    def stream(self, text: str, image: Images = None, **options: Any) -> Iterator[str]:
-        """`send` in pieces. The turn joins the history when the last piece is through."""
-        turn = user_message(text, image)
-        pieces = self._llm.stream([*self.messages, turn], **{**self._options, **options})
-        yield from pieces
-        self._keep(turn, pieces.read())
-
-    def _keep(self, turn: dict[str, Any], answer: Answer) -> None:
-        self.messages += [turn, {"role": "assistant", "content": answer.text}]
-
-
 def _load(path: str, **options: Any) -> llama_cpp.Llama:
     try:
         return llama_cpp.Llama(path, **options)
     except (ValueError, RuntimeError) as error:
         raise NativeError(f"{path} was not loaded: {error}") from error
-
-
-def user_message(text: str, image: Images = None) -> dict[str, Any]:
-    """A user message with its pictures in front, as LLaVA was trained."""
-    images = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
-    parts: list[dict[str, Any]] = [{"type": "image", "image": source} for source in images]
-    return {"role": "user", "content": [*parts, {"type": "text", "text": text}]}

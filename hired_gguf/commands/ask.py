@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..model import Answer
+from ..answer import Answer
 from . import loading, options
 from .terminal import StatusLine, print_answer, print_summary
 

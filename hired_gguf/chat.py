@@ -1,0 +1,40 @@
+"""A conversation with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .answer import Answer
+from .messages import Images, user_message
+
+if TYPE_CHECKING:
+    from .model import LlavaNext
+
+
+class Chat:
+    """A conversation. ``messages`` is its history in OpenAI's form; an unfinished turn leaves none."""
+
+    def __init__(self, llm: LlavaNext, *, system: str | None = None, **options: Any) -> None:
+        self.messages: list[dict[str, Any]] = []
+        if system is not None:
+            self.messages.append({"role": "system", "content": system})
+        self._llm = llm
+        self._options = {"temperature": 0.0, "max_tokens": 256, **options}
+
+    def send(self, text: str, image: Images = None, **options: Any) -> Answer:
+        """Say something, with pictures if you like, and get the answer. Options as in `LlavaNext.ask`."""
+        turn = user_message(text, image)
+        answer = self._llm.answer([*self.messages, turn], **{**self._options, **options})
+        self._keep(turn, answer)
+        return answer
+
+    def stream(self, text: str, image: Images = None, **options: Any) -> Iterator[str]:
+        """`send` in pieces. The turn joins the history when the last piece is through."""
+        turn = user_message(text, image)
+        pieces = self._llm.stream([*self.messages, turn], **{**self._options, **options})
+        yield from pieces
+        self._keep(turn, pieces.read())
+
+    def _keep(self, turn: dict[str, Any], answer: Answer) -> None:
+        self.messages += [turn, {"role": "assistant", "content": answer.text}]

@@ -1,0 +1,78 @@
+"""Answers of a given form: tools that must be called, and grammars from response formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import llama_cpp
+from llama_cpp import llama_chat_format
+
+from .errors import PromptError
+
+Tool = Mapping[str, Any]
+ToolChoice = str | Mapping[str, Any] | None
+
+
+def as_tools(
+    functions: Sequence[Mapping[str, Any]] | None,
+    function_call: ToolChoice,
+    tools: Sequence[Tool] | None,
+    tool_choice: ToolChoice,
+) -> tuple[Sequence[Tool] | None, ToolChoice]:
+    """The older ``functions`` and ``function_call`` in the form of ``tools`` and ``tool_choice``."""
+    if functions is not None:
+        tools = [{"type": "function", "function": function} for function in functions]
+    if isinstance(function_call, Mapping):
+        tool_choice = {"type": "function", "function": {"name": function_call.get("name")}}
+    elif function_call is not None:
+        tool_choice = function_call
+    return tools, tool_choice
+
+
+def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool | None:
+    """The tool that must be called, if one must. Raises PromptError for a name that no tool has."""
+    if tool_choice == "required" and tools is not None and len(tools) == 1:
+        return tools[0]
+    if not isinstance(tool_choice, Mapping):
+        return None
+    function = tool_choice.get("function")
+    if not isinstance(function, Mapping):
+        raise PromptError(f"tool_choice is {dict(tool_choice)!r}; it must hold a function with a name")
+    name = function.get("name")
+    for tool in tools or []:
+        if tool["function"]["name"] == name:
+            return tool
+    names = ", ".join(t["function"]["name"] for t in tools or []) or "none were given"
+    raise PromptError(f"tool_choice names {name!r}; tools: {names}")
+
+
+def answer_grammar(
+    response_format: Mapping[str, Any] | None, tool: Tool | None
+) -> llama_cpp.LlamaGrammar | None:
+    """The grammar that a response format or a forced tool asks for. Raises PromptError for another format."""
+    if tool is not None:
+        return _schema_grammar(tool["function"].get("parameters", {}), "the tool's parameters")
+    if response_format is None:
+        return None
+    if not isinstance(response_format, Mapping):
+        raise PromptError(f"response_format is a {type(response_format).__name__}; it must be a dict")
+    kind = response_format.get("type", "text")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return llama_chat_format._grammar_for_response_format(response_format)
+    if kind == "json_schema":
+        spec = response_format.get("json_schema") or {}
+        if "schema" not in spec:
+            raise PromptError("response_format.json_schema holds no schema")
+        return _schema_grammar(spec["schema"], "response_format.json_schema.schema")
+    raise PromptError(f"response_format.type is {kind!r}; allowed: text, json_object, json_schema")
+
+
+def _schema_grammar(schema: Any, where: str) -> llama_cpp.LlamaGrammar:
+    try:
+        return llama_cpp.LlamaGrammar.from_json_schema(json.dumps(schema), verbose=False)
+    except Exception as error:  # the converter raises nearly anything on a schema that it does not know
+        raise PromptError(f"{where} cannot be made a grammar: {error}") from error
