@@ -310,6 +310,7 @@ def healthy(monkeypatch):
     monkeypatch.setattr(amx, "built_features", lambda: ["AVX2"])
     monkeypatch.setattr(amx, "crash", lambda: None)
     monkeypatch.setattr(checks.shutil, "which", lambda name: None)
+    monkeypatch.setattr(checks._core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
 
 
 def test_doctor_finds_nothing_wrong(run, healthy):
@@ -350,9 +351,9 @@ def test_doctor_reports_a_test_that_could_not_run(run, healthy, monkeypatch):
 @pytest.mark.parametrize(
     ("gpus", "expected"),
     [
-        ("Tesla P40, 6.1\n", ("Tesla P40 seems present", "CUDA 12.x, not 13", 61)),
+        ("Tesla P40, 6.1\n", ("Tesla P40 seems present", "CUDA 12.x (not 13)", 61)),
         ("NVIDIA H100 80GB, 9.0\n", ("NVIDIA H100 80GB seems present", "CUDA 12 or later", 90)),
-        ("Failed to initialize NVML\n", ("An NVIDIA GPU seems present", "CUDA 12.x, not 13", 61)),
+        ("Failed to initialize NVML\n", ("An NVIDIA GPU seems present", "CUDA 12.x (not 13)", 61)),
     ],
 )
 def test_doctor_advises_cuda(healthy, monkeypatch, gpus, expected):
@@ -368,6 +369,14 @@ def test_doctor_advises_cuda(healthy, monkeypatch, gpus, expected):
     assert found.what.startswith(name)
     assert toolkit in found.fix
     assert f'CMAKE_ARGS="-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES={capability}" pip install' in found.fix
+
+
+def test_doctor_tells_a_cpu_build_of_the_p40(healthy, monkeypatch):
+    monkeypatch.setattr(checks._core, "has_backend", lambda name: name == "CPU")
+    (found,) = checks.advice()
+    assert "for the CPU alone" in found.what
+    assert "Tesla P40" in found.fix
+    assert "-DCMAKE_CUDA_ARCHITECTURES=61" in found.fix
 
 
 def test_doctor_advises_a_build_for_this_cpu(healthy, monkeypatch):

@@ -29,7 +29,7 @@ def problems() -> list[Finding]:
 
 def advice() -> list[Finding]:
     """What would make it faster."""
-    return [found for found in (unused_nvidia(), plain_build()) if found]
+    return [found for found in (no_gpu_backend(), plain_build()) if found]
 
 
 def amx_crash() -> Finding | None:
@@ -47,17 +47,19 @@ def amx_crash() -> Finding | None:
     )
 
 
-def unused_nvidia() -> Finding | None:
-    """An NVIDIA GPU that llama-cpp-python was not built for."""
-    if shutil.which("nvidia-smi") is None or _core.has_backend("CUDA"):
+def no_gpu_backend() -> Finding | None:
+    """A build for the CPU alone, with the way to CUDA: for the GPU that is there, else for a Tesla P40."""
+    nvidia = shutil.which("nvidia-smi") is not None
+    if _core.has_backend("CUDA") or (not nvidia and any(map(_core.has_backend, ("Vulkan", "Metal")))):
         return None
-    gpus = nvidia_gpus()
+    gpus = nvidia_gpus() if nvidia else {}
     capability = min(gpus.values(), default=PASCAL)
-    toolkit = "CUDA 12.x, not 13" if capability < TURING else "CUDA 12 or later"
+    toolkit = "CUDA 12.x (not 13)" if capability < TURING else "CUDA 12 or later"
     example = "" if gpus else f" for a Tesla P40 (for another GPU put its compute capability for {PASCAL})"
     options = f"-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES={capability}"
+    seen = f"{', '.join(gpus) or 'An NVIDIA GPU'} seems present, but llama-cpp-python was built without CUDA."
     return Finding(
-        f"{', '.join(gpus) or 'An NVIDIA GPU'} seems present, but llama-cpp-python was built without CUDA.",
+        seen if nvidia else "llama-cpp-python was built for the CPU alone: a GPU needs another build.",
         f'With {toolkit} installed{example}:\nCMAKE_ARGS="{options}" {amx.REBUILD}',
     )
 
