@@ -14,14 +14,19 @@ from .run import Run
 class Answer:
     """An answer and what it cost; ``str(answer)`` is the text.
 
-    ``visual_tokens`` of ``visual_tokens_full`` rows were prefilled. ``finish_reason`` is "stop" or "length".
+    ``visual_tokens`` of ``visual_tokens_full`` rows were shown to the language model. ``reused_tokens`` of
+    ``prompt_tokens`` were in its context from before, and ``reused_encodings`` images were encoded before;
+    ``encoded_images`` were encoded now. ``finish_reason`` is "stop" or "length".
     """
 
     text: str
     visual_tokens: int
     visual_tokens_full: int
     prompt_tokens: int
+    reused_tokens: int
     completion_tokens: int
+    encoded_images: int
+    reused_encodings: int
     finish_reason: str
     timings: Timings
 
@@ -61,7 +66,10 @@ class AnswerStream(Iterator[str]):
             visual_tokens=run.visual_tokens,
             visual_tokens_full=run.visual_tokens_full,
             prompt_tokens=run.prompt_tokens,
+            reused_tokens=run.reused_tokens,
             completion_tokens=run.completion_tokens,
+            encoded_images=run.encoded_images,
+            reused_encodings=run.reused_encodings,
             finish_reason=reason,
             timings=run.timings,
         )

@@ -13,13 +13,14 @@ from llama_cpp import llama_chat_format
 from .amx import require_sound_cpu
 from .config import TokenBudget
 from .context import Prefill, lend_images, prefill, require_open, room, state_of
+from .encoding_cache import EncodingCache, encoder_identity
 from .errors import PromptError
 from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool
 from .image import load_image
 from .messages import ImagePart, Messages, parse_messages
 from .mmproj import check_pair, read_mmproj
 from .progress import Progress
-from .prompt_images import require_room, visual_rows
+from .prompt_images import CachedEncoder, require_room, visual_rows
 from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
 from .sampling import PASSED_ON, check_sampling, stop_strings
 from .templates import ChatTemplate, choose_template, render
@@ -33,11 +34,13 @@ class HiREDChatHandler:
     ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``token_budget`` may be
     changed between calls, and a direct call of the handler takes the same names for itself alone.
     ``template`` is "vicuna", "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs
-    be fetched. ``last_run`` tells what the latest call did. The other options are those of `VisionEncoder`,
-    which loads at the first image.
+    be fetched. ``last_run`` tells what the latest call did. Encoded images stay in memory, up to
+    ``cache_bytes`` (0 for none), and in files under ``cache_dir`` if it is given, up to 4 GiB: they are as
+    private as the images. The other options are those of `VisionEncoder`, which loads at the first image
+    that is in neither.
 
     Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked
-    here: raises ModelFormatError or one of its kind, BudgetError, PromptError.
+    here: raises ModelFormatError or one of its kind, BudgetError, InputError, PromptError.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class HiREDChatHandler:
         template: str | None = None,
         on_progress: Progress | None = None,
         allow_http: bool = False,
+        cache_bytes: int = 512 << 20,
+        cache_dir: str | os.PathLike[str] | None = None,
         n_threads: int | None = None,
         device: str = "auto",
         flash_attention: str = "auto",
@@ -69,6 +74,8 @@ class HiREDChatHandler:
             "flash_attention": flash_attention,
             "verbose": verbose,
         }
+        self._identity = encoder_identity(self.info, device, flash_attention)
+        self._cache = EncodingCache(cache_bytes, cache_dir)
         self._encoder: VisionEncoder | None = None
         self._lock = threading.Lock()
 
@@ -80,7 +87,8 @@ class HiREDChatHandler:
             return self._encoder
 
     def close(self) -> None:
-        """Free the vision encoder. The next image loads it again."""
+        """Free the vision encoder and the images in memory. The next image loads it again."""
+        self._cache.clear()
         with self._lock:
             if self._encoder is not None:
                 self._encoder.close()
@@ -151,6 +159,7 @@ class HiREDChatHandler:
                     **sampling,
                 )
             if not stream:
+                completion["usage"]["prompt_tokens_details"] = {"cached_tokens": run.reused_tokens}
                 return _as_chat(clock.correct(completion), tool, stream)
             return guarded_stream(llama, prompt, _as_chat(map(clock.correct, completion), tool, stream))
 
@@ -185,10 +194,14 @@ class HiREDChatHandler:
         tilings = [tiling_of(self.info, (picture.height, picture.width)) for picture in pictures]
         require_room(llama, text_tokens, tilings, config)
 
-        rows = visual_rows(self.load(), pictures, config, run, self.on_progress) if pictures else iter(())
+        encoder = CachedEncoder(self.load, self._cache, self._identity)
+        tiled = list(zip(pictures, tilings, strict=True))
+        rows = visual_rows(encoder, tiled, config, run, self.on_progress)
         evaluable = [next(rows) if isinstance(s, ImagePart) else s for s in segments]
         run.prompt_tokens = sum(map(len, evaluable))
-        return prefill(llama, evaluable, run.timings, self.on_progress)
+        prompt = prefill(llama, evaluable, run.timings, self.on_progress)
+        run.reused_tokens = prompt.reused
+        return prompt
 
 
 def _as_chat(completion: Any, tool: Tool | None, stream: bool) -> Any:

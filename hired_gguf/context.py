@@ -11,24 +11,22 @@ from weakref import WeakKeyDictionary
 
 import llama_cpp
 import numpy as np
-import numpy.typing as npt
 
 from . import _core
 from .errors import ClosedError, NativeError
+from .ledger import FOREIGN_ID, Evaluable, Floats, ImageRows, Ledger, Span, removable
 from .progress import Progress, Timings
 
-Floats = npt.NDArray[np.float32]
-
 IMAGE_ID = 0  # in the ids handed to llama-cpp-python, which must be valid tokens
-FOREIGN_ID = -1  # in its own record of the context, so that no text prompt can match an image's positions
 
 
 @dataclass
 class ContextState:
-    """Who uses a context: a lock for each native step, and a number that every new prompt raises."""
+    """What a context holds, a lock for each native step on it, and a number that every new prompt raises."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     prompt_number: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 _states: WeakKeyDictionary[llama_cpp.Llama, ContextState] = WeakKeyDictionary()
@@ -52,51 +50,86 @@ def room(llama: llama_cpp.Llama) -> int:
 
 @dataclass(frozen=True)
 class Prefill:
-    """An evaluated prompt: its ids, and the positions [start, end) of its images."""
+    """An evaluated prompt: its ids, the positions [start, end) of its images, and how many it did reuse."""
 
     ids: list[int]
     image_spans: list[tuple[int, int]]
+    reused: int
 
 
 def prefill(
     llama: llama_cpp.Llama,
-    segments: Sequence[list[int] | Floats],
+    segments: Sequence[Evaluable],
     timings: Timings,
     on_progress: Progress | None = None,
 ) -> Prefill:
-    """Evaluate token ids and visual rows [n, D_text] in order, from an empty context. The last must be text.
+    """Evaluate token ids and images in order, but not the beginning that the context holds already.
 
-    Keeps what llama-cpp-python relies on: ``n_tokens`` is the next position and ``input_ids`` holds the ids
-    up to it, but see `lend_images`. ``on_progress`` gets positions. On an error the context is empty. Raises
+    The last segment must be text, of which at least the last token is evaluated. Keeps what llama-cpp-python
+    relies on: ``n_tokens`` is the next position, ``input_ids`` holds the ids up to it, but see `lend_images`,
+    and with ``logits_all`` the scores of the text kept are those that it got when it was evaluated, after the
+    same tokens. ``on_progress`` gets positions.
+
+    On an error the context holds the segments that were finished, after one of llama.cpp's nothing. Raises
     NativeError, NumericError.
     """
-    total, spans = sum(map(len, segments)), []
-    state_of(llama).prompt_number += 1
-    clear(llama)
+    total, end = sum(map(len, segments)), 0
+    state = state_of(llama)
+    state.prompt_number += 1
+    sound = state.ledger.is_true(llama) and removable(llama)
+    kept = _cut(llama, state.ledger.shared(segments) if sound else 0)
     try:
         for segment in segments:
+            start, end = end, end + len(segment)
+            if end <= kept:
+                continue
             if on_progress:
                 on_progress("prefill", llama.n_tokens, total)
-            started = time.perf_counter()
-            if isinstance(segment, list):
-                _eval_text(llama, segment)
-                timings.prefill_text_s += time.perf_counter() - started
-            else:
-                spans.append(_eval_rows(llama, segment))
-                timings.prefill_visual_s += time.perf_counter() - started
+            _eval(llama, segment, max(kept - start, 0), timings)
         if on_progress:
             on_progress("prefill", total, total)
-    except BaseException:
-        clear(llama)
+    except BaseException as error:
+        _cut(llama, 0 if isinstance(error, NativeError) else len(state.ledger.ids))
         raise
-    ids = llama.input_ids[:total]
-    return Prefill(np.where(ids == FOREIGN_ID, IMAGE_ID, ids).tolist(), spans)
+    ids = np.where(state.ledger.ids == FOREIGN_ID, IMAGE_ID, state.ledger.ids).tolist()
+    return Prefill(ids, [(span.start, span.end) for span in state.ledger.images], kept)
 
 
 def clear(llama: llama_cpp.Llama) -> None:
     """Empty the context."""
     llama.reset()
     llama._ctx.kv_cache_clear()
+
+
+def _cut(llama: llama_cpp.Llama, keep: int) -> int:
+    """Keep so many positions, or none where llama.cpp cannot. How many there are now."""
+    images = [span for span in state_of(llama).ledger.images if span.end <= keep]
+    if keep and llama._ctx.kv_cache_seq_rm(-1, keep, -1):
+        llama.n_tokens = keep
+        llama._requires_eval = True  # the logits at hand are another token's
+    else:
+        clear(llama)
+        keep, images = 0, []
+    _note(llama, images)
+    return keep
+
+
+def _note(llama: llama_cpp.Llama, images: Sequence[Span]) -> None:
+    state_of(llama).ledger = Ledger.of(llama, images)
+
+
+def _eval(llama: llama_cpp.Llama, segment: Evaluable, skip: int, timings: Timings) -> None:
+    """Evaluate a segment without its first tokens, and write it down."""
+    started, start = time.perf_counter(), int(llama.n_tokens)
+    images = state_of(llama).ledger.images
+    if isinstance(segment, ImageRows):
+        _eval_rows(llama, segment.rows)
+        images += (Span(start, llama.n_tokens, segment.key),)
+        timings.prefill_visual_s += time.perf_counter() - started
+    else:
+        _eval_text(llama, segment[skip:])
+        timings.prefill_text_s += time.perf_counter() - started
+    _note(llama, images)
 
 
 def _eval_text(llama: llama_cpp.Llama, ids: list[int]) -> None:
@@ -106,23 +139,26 @@ def _eval_text(llama: llama_cpp.Llama, ids: list[int]) -> None:
         raise NativeError(f"[prefill] llama.cpp could not evaluate the prompt's text: {error}") from error
 
 
-def _eval_rows(llama: llama_cpp.Llama, rows: Floats) -> tuple[int, int]:
+def _eval_rows(llama: llama_cpp.Llama, rows: Floats) -> None:
     start = int(llama.n_tokens)
     _core.prefill_rows(int(llama._ctx.ctx), rows, start, llama.n_batch)
     end = start + len(rows)
     llama.input_ids[start:end] = FOREIGN_ID
     llama.n_tokens = end
-    return start, end
 
 
 @contextmanager
 def lend_images(llama: llama_cpp.Llama, prompt: Prefill) -> Iterator[None]:
-    """Let llama-cpp-python take the context for ``prompt.ids``. Outside, no prompt matches the images."""
+    """Let llama-cpp-python take the context for ``prompt.ids``. Outside, no prompt matches the images.
+
+    What it adds joins the ledger.
+    """
     _mark(llama, prompt, IMAGE_ID)
     try:
         yield
     finally:
         _mark(llama, prompt, FOREIGN_ID)
+        _note(llama, state_of(llama).ledger.images)
 
 
 def _mark(llama: llama_cpp.Llama, prompt: Prefill, token: int) -> None:

@@ -25,9 +25,9 @@ class LlavaNext:
     """A language model and its vision encoder, with a budget of visual tokens.
 
     ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``template``,
-    ``allow_http`` and ``on_progress`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones
-    included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for
-    one; ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
+    ``allow_http``, ``on_progress``, ``cache_bytes`` and ``cache_dir`` those of `HiREDChatHandler`. ``n_ctx``
+    counts tokens, visual ones included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if
+    llama-cpp-python was built for one; ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
 
     Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded, NativeError if
     llama.cpp cannot load the model or give it a context of that size.
@@ -45,6 +45,8 @@ class LlavaNext:
         template: str | None = None,
         allow_http: bool = False,
         on_progress: Progress | None = None,
+        cache_bytes: int = 512 << 20,
+        cache_dir: str | os.PathLike[str] | None = None,
         n_ctx: int = 4096,
         n_gpu_layers: int = -1,
         n_threads: int | None = None,
@@ -64,6 +66,8 @@ class LlavaNext:
             template=template,
             allow_http=allow_http,
             on_progress=on_progress,
+            cache_bytes=cache_bytes,
+            cache_dir=cache_dir,
             n_threads=n_threads,
             device=device,
             flash_attention=flash_attention,

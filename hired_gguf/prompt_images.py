@@ -1,21 +1,25 @@
-"""The images of a prompt: decoded, checked against the context's room, then encoded, selected and packed."""
+"""The images of a prompt: checked against the context's room, then encoded, selected and packed."""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import llama_cpp
 from PIL import Image
 
 from . import _core
 from .config import TokenBudget
-from .context import Floats, room
+from .context import room
+from .encoding_cache import EncodingCache, encoding_key
 from .errors import ContextOverflowError
+from .ledger import ImageRows
 from .progress import Progress
 from .run import Run
 from .selection import most_visual_tokens
-from .vision import VisionEncoder
+from .vision import EncodedImage, VisionEncoder
 
 
 def require_room(
@@ -46,23 +50,47 @@ def _fitting_budget(space: int, tilings: Sequence[_core.Tiling], config: TokenBu
     return ", or ask less" if not tilings else "; no budget fits"
 
 
+@dataclass(frozen=True)
+class CachedEncoder:
+    """A vision encoder, loaded when a picture is not in the cache. ``identity``: see `encoder_identity`."""
+
+    load: Callable[[], VisionEncoder]
+    cache: EncodingCache
+    identity: str
+
+
 def visual_rows(
-    encoder: VisionEncoder,
-    pictures: Sequence[Image.Image],
+    encoder: CachedEncoder,
+    pictures: Sequence[tuple[Image.Image, _core.Tiling]],
     config: TokenBudget,
     run: Run,
     on_progress: Progress | None,
-) -> Iterator[Floats]:
-    """Yield the kept rows [n, D_text] of each picture, noting selection and seconds in ``run``."""
-    for i, picture in enumerate(pictures):
-        if on_progress:
-            on_progress("encode", i, len(pictures))
+) -> Iterator[ImageRows]:
+    """Yield the kept rows [n, D_text] of each picture, noting selection, counts and seconds in ``run``."""
+    for i, (picture, tiling) in enumerate(pictures):
         started = time.perf_counter()
-        encoding = encoder.encode(picture, (), features=False)
-        encoded = time.perf_counter()
-        selection = encoding.select_with(config)
-        rows = encoding.pack(selection)
+        key = encoding_key(picture, encoder.identity)
+        image = encoder.cache.get(key, tiling)
+        run.timings.encode_s += time.perf_counter() - started
+        if image is None:
+            if on_progress:
+                on_progress("encode", i, len(pictures))
+            image = _encode(encoder, key, picture, run)
+        else:
+            run.reused_encodings += 1
+        started = time.perf_counter()
+        selection = image.select_with(config)
+        rows = image.pack(selection)
         run.selections.append(selection)
-        run.timings.encode_s += encoded - started
-        run.timings.select_s += time.perf_counter() - encoded
-        yield rows
+        run.timings.select_s += time.perf_counter() - started
+        yield ImageRows(f"{key} {hashlib.sha256(selection.packing.tobytes()).hexdigest()}", rows)
+
+
+def _encode(encoder: CachedEncoder, key: str, picture: Image.Image, run: Run) -> EncodedImage:
+    model = encoder.load()
+    started = time.perf_counter()
+    image = model.encode(picture, (), features=False).lean()
+    encoder.cache.put(key, image)
+    run.encoded_images += 1
+    run.timings.encode_s += time.perf_counter() - started
+    return image

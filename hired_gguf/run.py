@@ -22,11 +22,16 @@ class Run:
     """What one call did. Complete when the answer is.
 
     ``prompt_tokens`` counts text and visual tokens, ``completion_tokens`` the sampled ones, end of text
-    included. ``selections`` has one entry an image, in the order of the prompt.
+    included. ``reused_tokens`` of the prompt were in the context already. Of the images, ``encoded_images``
+    went through the vision encoder and ``reused_encodings`` did not. ``selections`` has one entry an image,
+    in the order of the prompt.
     """
 
     prompt_tokens: int = 0
+    reused_tokens: int = 0
     completion_tokens: int = 0
+    encoded_images: int = 0
+    reused_encodings: int = 0
     selections: list[Selection] = field(default_factory=list)
     timings: Timings = field(default_factory=Timings)
     started: float = field(default_factory=time.perf_counter)
@@ -77,23 +82,18 @@ def guarded_stream(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any
 
     Raises StreamError if the context was used for something else in between: going on would mix two answers.
     """
-    return _steps(llama, prompt, chunks, _last_use(llama))
+    return _steps(llama, prompt, chunks, state_of(llama).prompt_number)
 
 
-def _steps(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any], use: object) -> Iterator[Any]:
+def _steps(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any], number: int) -> Iterator[Any]:
+    state = state_of(llama)
     while True:
-        with state_of(llama).lock:
+        with state.lock:
             require_open(llama)
-            if _last_use(llama) != use:
+            if state.prompt_number != number or not state.ledger.is_true(llama):
                 raise StreamError("this stream was cut off: its model has been given another prompt")
             with lend_images(llama, prompt):
                 chunk = next(chunks, None)
-            use = _last_use(llama)
         if chunk is None:
             return
         yield chunk
-
-
-def _last_use(llama: llama_cpp.Llama) -> object:
-    """Differs after anybody has evaluated or sampled: each generation makes itself a sampler."""
-    return state_of(llama).prompt_number, llama.n_tokens, llama._sampler

@@ -23,19 +23,16 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Encoding:
-    """One encoded image: P partitions (the full image, then the tiles in raster order) of N visual tokens.
+class EncodedImage:
+    """What a budget needs of an encoded image.
 
-    ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to the softmaxed
-    CLS attention [P, heads, N + 1], column 0 being CLS itself; ``features`` [P, N, D_vision] before the
-    projector, or None if not asked for; ``projected`` [P, N, D_text]; ``newline`` [D_text], empty if the
-    model has none. All float32.
+    It has P partitions (the full image, then the tiles in raster order) of N visual tokens. ``projected``
+    [P, N, D_text]; ``newline`` [D_text], empty if the model has none; ``attention_first`` and
+    ``attention_last`` [P, heads, N + 1] are the softmaxed CLS attention of the first and the last executed
+    layer, column 0 being CLS itself. All float32.
     """
 
     tiling: _core.Tiling
-    pixel_values: Floats
-    attention: Mapping[int, Floats]
-    features: Floats | None
     projected: Floats
     newline: Floats
     attention_first: Floats
@@ -79,6 +76,26 @@ class Encoding:
         if self.newline.size:
             packed[chosen.packing < 0] = self.newline
         return packed
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding(EncodedImage):
+    """An `EncodedImage`, and all else that was asked for.
+
+    ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to its CLS
+    attention [P, heads, N + 1]; ``features`` [P, N, D_vision] before the projector, or None if not asked for.
+    All float32.
+    """
+
+    pixel_values: Floats
+    attention: Mapping[int, Floats]
+    features: Floats | None
+
+    def lean(self) -> EncodedImage:
+        """Without all else."""
+        return EncodedImage(
+            self.tiling, self.projected, self.newline, self.attention_first, self.attention_last
+        )
 
 
 def tiling_of(info: MmprojInfo, image_size_hw: tuple[int, int]) -> _core.Tiling:

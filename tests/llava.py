@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
+
+from hired_gguf.ledger import ImageRows
 
 FOLDER = Path(__file__).parent / "golden" / "hf_tiny"
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")
@@ -36,6 +39,11 @@ def assistant(text):
 
 def system(text):
     return {"role": "system", "content": text}
+
+
+def rows_of(rows):
+    """An image of a prompt, from its rows."""
+    return ImageRows(hashlib.sha256(rows.tobytes()).hexdigest(), rows)
 
 
 def cosines(a, b):

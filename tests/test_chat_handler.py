@@ -97,6 +97,7 @@ def test_completion(llama, handler, tiny):
             "prompt_tokens": run.prompt_tokens,
             "completion_tokens": 10,
             "total_tokens": run.prompt_tokens + 10,
+            "prompt_tokens_details": {"cached_tokens": run.reused_tokens},
         },
     }
 
@@ -133,8 +134,9 @@ def test_the_stream_says_what_the_completion_says(llama, messages):
     assert text_of(greedy(llama, messages, stream=True)) == words(llama, messages)
 
 
-def test_last_run_is_complete_when_the_answer_is(llama, handler):
-    stream = greedy(llama, stream=True)
+def test_last_run_is_complete_when_the_answer_is(new_llama, handler):
+    handler.close()  # or its image would be there
+    stream = greedy(new_llama(), stream=True)
     assert handler.last_run.completion_tokens == 0
     list(stream)
     run = handler.last_run
@@ -416,13 +418,12 @@ def test_images_make_the_difference(llama):
     assert len(answers | {words(llama, [user("Q")])}) == 4
 
 
-def test_several_images_keep_their_order(llama, handler, encoded):
+def test_several_images_keep_their_order(llama, handler):
     forth = [user(image(photo()), image(photo("chelsea")), "Q")]
     back = [user(image(photo("chelsea")), image(photo()), "Q")]
     assert words(llama, forth) != words(llama, back)
     assert [s.tiling.image_size_hw for s in handler.last_run.selections] == [(120, 200), (256, 256)]
     assert handler.last_run.visual_tokens == 88 + 52
-    assert len(encoded) == 4
 
 
 def test_images_in_several_turns(llama, handler):
@@ -585,13 +586,14 @@ def test_an_error_in_the_callers_progress(tiny, llama, fresh):
     handler = HiREDChatHandler(tiny[1], on_progress=stop, n_threads=1)
     with pytest.raises(RuntimeError, match=r"^enough$"):
         handler(llama=llama, messages=QUESTION)
-    assert llama.n_tokens == 0
+    memory = llama_cpp.llama_get_memory(llama._ctx.ctx)
+    assert llama_cpp.llama_memory_seq_pos_max(memory, 0) == llama.n_tokens - 1
     assert words(llama) == right
     handler.close()
 
 
-def test_progress(tiny, llama):
-    heard = []
+def test_progress(tiny, new_llama):
+    heard, llama = [], new_llama()
     handler = HiREDChatHandler(tiny[1], budget=8, on_progress=lambda *step: heard.append(step), n_threads=1)
     messages = [user(image(photo()), image(photo("rocket")), "Q")]
     total = handler(llama=llama, messages=messages, max_tokens=1)["usage"]["prompt_tokens"]
@@ -668,7 +670,8 @@ def test_pickle(tiny, llama):
     assert copy.template == "mistral"
     assert copy.last_run.prompt_tokens == 0
     ours = copy(llama=llama, messages=QUESTION, max_tokens=10, temperature=0)
-    assert (answer_of(ours), ours["usage"]) == (answer_of(right), right["usage"])
+    assert answer_of(ours) == answer_of(right)
+    assert ours["usage"]["total_tokens"] == right["usage"]["total_tokens"]
     handler.close()
     copy.close()
 

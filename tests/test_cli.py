@@ -21,6 +21,8 @@ from hired_gguf.cli import main
 from hired_gguf.commands import chat as chat_command
 from hired_gguf.commands import checks
 from hired_gguf.commands.native_log import NativeLog
+from hired_gguf.commands.terminal import print_summary
+from hired_gguf.run import Run
 
 GOLDEN = Path(__file__).parent / "golden" / "hf_tiny"
 COFFEE, ROCKET = str(GOLDEN / "coffee.png"), str(GOLDEN / "rocket.png")
@@ -103,6 +105,7 @@ def test_ask_json(run):
     assert (answer["model"], answer["mmproj"]) == (TEXT, MMPROJ)
     assert set(answer) == {
         *("answer", "visual_tokens", "visual_tokens_full", "prompt_tokens", "completion_tokens"),
+        *("reused_tokens", "encoded_images", "reused_encodings"),
         *("finish_reason", "timings", "model", "mmproj", "budget"),
     }
     assert answer["timings"]["ttft_s"] > 0
@@ -483,6 +486,15 @@ def test_a_terminal_sees_progress_and_a_summary():
     assert places == sorted(places)
     assert "first token after" in seen
     assert "tokens/s" in seen
+
+
+def test_the_summary_tells_what_was_there_already(monkeypatch, capsys):
+    monkeypatch.setattr("hired_gguf.commands.terminal.is_terminal", lambda stream: True)
+    for reused in (0, 20):
+        print_summary(Run(prompt_tokens=30, reused_tokens=reused))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "[first token after 0.0 s]"
+    assert second == "[20 of 30 prompt tokens from before, first token after 0.0 s]"
 
 
 @posix

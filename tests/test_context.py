@@ -9,14 +9,15 @@ import llama_cpp
 import numpy as np
 import pytest
 from conftest import load_llama
-from llava import TEXT
+from llava import TEXT, rows_of
 
-from hired_gguf.context import lend_images, prefill, require_open, room, state_of
+from hired_gguf.context import clear, lend_images, prefill, require_open, room, state_of
 from hired_gguf.errors import ClosedError, InputError, NativeError, NumericError
 from hired_gguf.progress import Timings
 
 IDS = [1, 143, 155, 227], [13, 45, 247]
 ROWS = np.random.default_rng(0).standard_normal((20, 128)).astype(np.float32)
+IMAGE = rows_of(ROWS)
 
 
 def logits(llama):
@@ -30,13 +31,13 @@ def positions(llama):
 
 @pytest.fixture(scope="module")
 def right(golden_llama):
-    """The logits after IDS[0], ROWS, IDS[1]."""
-    prefill(golden_llama, [IDS[0], ROWS, IDS[1]], Timings())
+    """The logits after IDS[0], IMAGE, IDS[1]."""
+    prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], Timings())
     return logits(golden_llama)
 
 
 def test_the_record_fits_the_context(golden_llama):
-    prompt = prefill(golden_llama, [IDS[0], ROWS, IDS[1], ROWS[:2], [5]], Timings())
+    prompt = prefill(golden_llama, [IDS[0], IMAGE, IDS[1], rows_of(ROWS[:2]), [5]], Timings())
     assert prompt.ids == [*IDS[0], *[0] * 20, *IDS[1], 0, 0, 5]
     assert prompt.image_spans == [(4, 24), (27, 29)]
     assert golden_llama.n_tokens == positions(golden_llama) == 30
@@ -44,7 +45,7 @@ def test_the_record_fits_the_context(golden_llama):
 
 
 def test_images_are_lent_and_no_more(golden_llama):
-    prompt = prefill(golden_llama, [IDS[0], ROWS, IDS[1]], Timings())
+    prompt = prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], Timings())
     foreign = [*IDS[0], *[-1] * 20, *IDS[1]]
     assert golden_llama._input_ids.tolist() == foreign
     with lend_images(golden_llama, prompt):
@@ -55,18 +56,18 @@ def test_images_are_lent_and_no_more(golden_llama):
     assert golden_llama._input_ids.tolist() == foreign
 
 
-def test_every_prompt_starts_from_an_empty_context(golden_llama, right):
+def test_every_prompt_is_evaluated_as_if_alone(golden_llama, right):
     for _ in range(2):
         prefill(golden_llama, [[1, *range(10, 200)]], Timings())
-        prefill(golden_llama, [IDS[0], ROWS, IDS[1]], Timings())
-        np.testing.assert_array_equal(logits(golden_llama), right)
+        prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], Timings())
+        np.testing.assert_allclose(logits(golden_llama), right, atol=1e-3)
         golden_llama.eval([7, 8, 9])
 
 
 @pytest.mark.parametrize("n_batch", [1, 3, 7, 20, 64])
 def test_batches_do_not_matter(right, n_batch):
     llama = load_llama(TEXT, n_batch=n_batch)
-    prefill(llama, [IDS[0], ROWS, IDS[1]], Timings())
+    prefill(llama, [IDS[0], IMAGE, IDS[1]], Timings())
     np.testing.assert_allclose(logits(llama), right, atol=1e-3)
     llama.close()
 
@@ -77,7 +78,7 @@ def test_rows_that_are_embeddings_equal_tokens(golden_llama, right):
 
     (table,) = (t.data for t in gguf.GGUFReader(TEXT).tensors if t.name == "token_embd.weight")
     tokens = [33, 44, 55]
-    prefill(golden_llama, [IDS[0], np.ascontiguousarray(table[tokens]), IDS[1]], Timings())
+    prefill(golden_llama, [IDS[0], rows_of(np.ascontiguousarray(table[tokens])), IDS[1]], Timings())
     as_rows = logits(golden_llama)
     prefill(golden_llama, [[*IDS[0], *tokens, *IDS[1]]], Timings())
     np.testing.assert_allclose(as_rows, logits(golden_llama), atol=1e-3)
@@ -93,12 +94,12 @@ def test_rows_that_are_embeddings_equal_tokens(golden_llama, right):
     ],
     ids=["narrow", "NaN", "long"],
 )
-def test_an_error_empties_the_context(golden_llama, right, rows, error):
+def test_an_error_leaves_what_was_finished(golden_llama, right, rows, error):
     with pytest.raises(error):
-        prefill(golden_llama, [IDS[0], ROWS, rows, IDS[1]], Timings())
-    assert golden_llama.n_tokens == positions(golden_llama) == 0
-    prefill(golden_llama, [IDS[0], ROWS, IDS[1]], Timings())
-    np.testing.assert_array_equal(logits(golden_llama), right)
+        prefill(golden_llama, [IDS[0], IMAGE, rows_of(rows), IDS[1]], Timings())
+    assert golden_llama.n_tokens == positions(golden_llama) == 24
+    assert prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], Timings()).reused == 24
+    np.testing.assert_allclose(logits(golden_llama), right, atol=1e-3)
 
 
 def test_text_that_cannot_be_evaluated(golden_llama, monkeypatch):
@@ -108,22 +109,24 @@ def test_text_that_cannot_be_evaluated(golden_llama, monkeypatch):
     monkeypatch.setattr(golden_llama, "eval", fail)
     with pytest.raises(NativeError, match=r"\[prefill\] .*the prompt's text: llama_decode returned -1"):
         prefill(golden_llama, [IDS[0]], Timings())
-    assert golden_llama.n_tokens == 0
+    assert golden_llama.n_tokens == positions(golden_llama) == 0
 
 
 def test_errors_of_the_caller_stay_what_they_are(golden_llama):
     def fail(*_):
         raise RuntimeError("mine")
 
+    clear(golden_llama)
     with pytest.raises(RuntimeError, match="mine") as caught:
         prefill(golden_llama, [IDS[0], IDS[1]], Timings(), fail)
     assert caught.type is RuntimeError
-    assert golden_llama.n_tokens == 0
+    assert golden_llama.n_tokens == positions(golden_llama) == 0
 
 
 def test_progress_and_timings(golden_llama):
     heard, timings = [], Timings()
-    prefill(golden_llama, [IDS[0], ROWS, IDS[1]], timings, lambda *step: heard.append(step))
+    clear(golden_llama)
+    prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], timings, lambda *step: heard.append(step))
     assert heard == [("prefill", done, 27) for done in (0, 4, 24, 27)]
     assert timings.prefill_text_s > 0
     assert timings.prefill_visual_s > 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gguf import GGUFValueType
 from gguf_rewrite import rewrite
-from llava import MMPROJ, NAMES, cosines, golden, photo
+from llava import MMPROJ, NAMES, cosines, golden, photo, rows_of
 from PIL import Image
 
 from hired_gguf import InputError, NativeError, NumericError, VisionEncoder, _core
@@ -62,7 +62,7 @@ def test_everything_equals_hugging_face(any_encoder, name):
 def test_last_logits_equal_hugging_face(encoder, golden_llama, name):
     right = golden(name)
     ids = right["input_ids"].tolist()
-    prefill(golden_llama, [ids[:4], encoder.encode(photo(name)).pack(), ids[4:]], Timings())
+    prefill(golden_llama, [ids[:4], rows_of(encoder.encode(photo(name)).pack()), ids[4:]], Timings())
     logits = np.ctypeslib.as_array(golden_llama._ctx.get_logits(), shape=(320,))
     np.testing.assert_allclose(logits, right["last_logits"], atol=0.02)
     assert logits.argmax() == right["last_logits"].argmax()
@@ -72,7 +72,8 @@ def test_the_order_of_rows_matters_to_the_logits(encoder, golden_llama):
     """Else the test above could not see a wrong order."""
     right = golden("coffee")
     ids = right["input_ids"].tolist()
-    prefill(golden_llama, [ids[:4], encoder.encode(photo("coffee")).pack()[::-1].copy(), ids[4:]], Timings())
+    backwards = encoder.encode(photo("coffee")).pack()[::-1].copy()
+    prefill(golden_llama, [ids[:4], rows_of(backwards), ids[4:]], Timings())
     logits = np.ctypeslib.as_array(golden_llama._ctx.get_logits(), shape=(320,))
     assert np.abs(logits - right["last_logits"]).max() > 0.1
 

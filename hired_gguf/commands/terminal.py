@@ -86,6 +86,8 @@ def print_summary(run: Run) -> None:
     parts = [f"first token after {run.timings.ttft_s:.1f} s"]
     if run.selections:
         parts.insert(0, f"{run.visual_tokens} of {run.visual_tokens_full} visual tokens")
+    if run.reused_tokens:
+        parts.insert(-1, f"{run.reused_tokens} of {run.prompt_tokens} prompt tokens from before")
     seconds = run.timings.total_s - run.timings.ttft_s
     if run.completion_tokens > 1 and seconds > 0:
         parts.append(f"then {(run.completion_tokens - 1) / seconds:.1f} tokens/s")
