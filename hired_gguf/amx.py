@@ -67,7 +67,7 @@ def crash() -> str | None:
         text, _ = synthesize(Path(folder), "q8_0")
         probe = [sys.executable, "-c", _DECODE, str(text)]
         status = subprocess.run(probe, cwd=folder, capture_output=True, check=False).returncode
-    return _signal_name(-status) if status < 0 else None
+    return signal_name(-status) if status < 0 else None
 
 
 def require_sound_cpu(model: str | os.PathLike[str], n_gpu_layers: int) -> None:
@@ -83,7 +83,8 @@ def require_sound_cpu(model: str | os.PathLike[str], n_gpu_layers: int) -> None:
         )
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """SIGILL for 4, and so on."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -23,13 +23,18 @@ def default_model() -> tuple[Path, Path]:
     return synthesize(folder, "f32")
 
 
-def synthesize(folder: Path, quant: str) -> tuple[Path, Path]:
-    """Make the tiny pair in ``folder``, unless it is there. Raises HiredError, OSError."""
-    text = folder / f"text-tiny-{quant}.gguf"
-    mmproj = folder / f"mmproj-tiny-{'f32' if quant == 'f32' else 'f16'}.gguf"
+def pair_paths(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
+    """Where `synthesize` puts a pair."""
+    mmproj_quant = "f32" if quant == "f32" else "f16"
+    return folder / f"text-{shape}-{quant}.gguf", folder / f"mmproj-{shape}-{mmproj_quant}.gguf"
+
+
+def synthesize(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
+    """Make a pair of random weights in ``folder``, unless it is there. Raises HiredError, OSError."""
+    text, mmproj = pair_paths(folder, quant, shape)
     if not (text.is_file() and mmproj.is_file()):
         folder.mkdir(parents=True, exist_ok=True)
-        options = ["--shape", "tiny", "--quant", quant, "--chat-template", "none", "--out", str(folder)]
+        options = ["--shape", shape, "--quant", quant, "--chat-template", "none", "--out", str(folder)]
         made = subprocess.run(
             [sys.executable, str(_script()), *options], capture_output=True, text=True, check=False
         )

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
-from .commands import ask, chat, doctor, inspect
+from .commands import ask, bench, chat, doctor, inspect, quantize
 from .commands.loading import UsageError
 from .commands.native_log import NativeLog
 from .commands.terminal import say
@@ -49,7 +50,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"hired-gguf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for command in (ask, chat, inspect, doctor):
+    for command in (ask, chat, inspect, bench, quantize, doctor):
         command.add_parser(commands)
     return parser
 
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None, log: NativeLog) -> int:
     args = build_parser().parse_args(argv)
+    args.command_line = shlex.join(["hired-gguf", *(sys.argv[1:] if argv is None else argv)])
     log.verbose = args.verbose > 0
     try:
         code: int = args.run(args)

@@ -22,7 +22,10 @@ from hired_gguf.templates import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "tests" / "golden" / "hf_tiny" / "coffee.png"
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/gpu.md", "models/README.md"]
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md"),
+    *("docs/gpu.md", "docs/performance.md", "benchmarks/README.md"),
+]
 TEXTS = {name: (ROOT / name).read_text() for name in DOCUMENTS}
 README, CONTRIBUTING, GPU = TEXTS["README.md"], TEXTS["CONTRIBUTING.md"], TEXTS["docs/gpu.md"]
 KV_BYTES_7B = 2 * 32 * 4096 * 2  # keys and values, layers, width, float16

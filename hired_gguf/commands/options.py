@@ -36,8 +36,8 @@ def new_parser(
     return parser
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """The pair of files, and how to run them."""
+def add_pair_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """The pair of files. Returns the group for further options."""
     group = parser.add_argument_group("model", "a LLaVA-1.5 or LLaVA-Next model is two GGUF files")
     for name, what in (("model", "language model"), ("mmproj", "vision encoder and projector")):
         variable = f"HIRED_GGUF_{name.upper()}"
@@ -48,7 +48,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
             metavar="FILE",
             help=f"{what} (default: ${variable})",
         )
-    add = group.add_argument
+    return group
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The pair of files, and how to run them."""
+    add = add_pair_options(parser).add_argument
     add(
         "--n-ctx",
         type=values.number(int, 1, 2**20),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,24 @@ def budget(text: str) -> int | float:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a fraction above 0 and up to 1.0, nor a number of tokens from 1"
         ) from None
+
+
+def budgets(text: str) -> list[int | float]:
+    """Budgets with commas between them, each once."""
+    return list(dict.fromkeys(budget(part.strip()) for part in text.split(",")))
+
+
+def new_file(text: str) -> Path:
+    """A file that can be written."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"a file {text!r} cannot be written there")
+    return path
+
+
+def json_target(text: str) -> Path | str:
+    """A file that can be written, or "-"."""
+    return text if text == "-" else new_file(text)
 
 
 def number(kind: type[int] | type[float], low: float, high: float = math.inf) -> Callable[[str], int | float]:

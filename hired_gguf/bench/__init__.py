@@ -1,0 +1,1 @@
+"""The benchmark: stock llama-cpp-python and hired-gguf on the same files, each in a process of its own."""

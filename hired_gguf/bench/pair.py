@@ -1,0 +1,64 @@
+"""The pair that is measured: given, or of random weights, which are as fast as real ones."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import llama_cpp
+
+from .. import amx
+from ..builtin_model import cache_folder, pair_paths, synthesize
+from ..errors import HiredError, NativeError
+from ..mmproj import MmprojInfo, check_pair, check_text_model, read_mmproj
+
+SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute")}  # megabytes
+
+
+def check_files(pair: tuple[Path, Path], gpu_layers: int) -> MmprojInfo:
+    """The mmproj's facts, if the two files belong together and can run here.
+
+    Raises ModelFormatError, ModelMismatchError or one of their kind, NativeError.
+    """
+    text, info = check_text_model(pair[0]), read_mmproj(pair[1])
+    check_pair(info, text.width, pair[0])
+    amx.require_sound_cpu(pair[0], gpu_layers)
+    return info
+
+
+def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[Path, Path]:
+    """The 7B shape, or the small one, in the user's cache folder; made, with a word about it, on first use.
+
+    Raises HiredError, OSError.
+    """
+    shape, quant = ("small", "f16") if quick else ("llava-next-7b", "q4_0")
+    if not quick:
+        _require_quantised(gpu_layers)
+    folder = cache_folder() / version("hired-gguf")
+    if not all(path.is_file() for path in pair_paths(folder, quant, shape)):
+        megabytes, minutes = SIZES[shape]
+        _require_space(folder, megabytes * 10**6)
+        say(f"making a pair with random weights, {megabytes} MB, in {folder}: {minutes}")
+    return synthesize(folder, quant, shape)
+
+
+def _require_quantised(gpu_layers: int) -> None:
+    """Before gigabytes are written that could not run."""
+    on_gpu = gpu_layers != 0 and llama_cpp.llama_supports_gpu_offload()
+    if not on_gpu and (died := amx.crash()):
+        raise NativeError(
+            f"the 7B stand-in is quantised, and this build of llama-cpp-python dies ({died}) when such a "
+            f"model reads a prompt on this CPU. --quick works. Or rebuild it:\n{amx.FIX}"
+        )
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed * 1.1:
+        raise HiredError(
+            f"{there} has {free / 1e9:.1f} GB free and the stand-in model needs {needed / 1e9:.1f}: set "
+            "HIRED_GGUF_CACHE to another folder, or give --model and --mmproj"
+        )

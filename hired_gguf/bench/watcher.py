@@ -1,0 +1,60 @@
+"""What a benchmark tells while it runs: a line an answer, and on a terminal what is being done now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..commands.terminal import StatusLine, say
+from .child import Tick
+from .plan import Case, case_label
+from .predict import plan_seconds
+from .probe import Probe
+from .runner import Failure
+
+
+class Watcher:
+    """Shows what is being done and, once `start` was called, how long all of it will still take."""
+
+    def __init__(self, status: StatusLine) -> None:
+        self._status = status
+        self._ends: float | None = None
+        self._answers = self._done = 0
+
+    def start(self, plan: Sequence[Case], repetitions: int, probe: Probe) -> None:
+        """Announce the benchmark."""
+        seconds = plan_seconds(probe, plan, repetitions)
+        self._ends = time.monotonic() + seconds
+        self._answers = repetitions * sum(len(case.tasks) for case in plan)
+        say(f"{self._answers} answers to measure, which will take about {in_words(seconds)}")
+
+    def __call__(self, doing: str) -> Tick:
+        """Whoever does something tells the seconds that pass to what is returned."""
+
+        def tick(seconds: float) -> None:
+            left = "" if self._ends is None else f", about {in_words(self._ends - time.monotonic())} to go"
+            self._status.show(f"{doing}: {seconds:.0f} s{left}")
+
+        tick(0)
+        return tick
+
+    def note(self, result: dict[str, Any] | Failure) -> None:
+        """Say what came out."""
+        self._status.clear()
+        if isinstance(result, Failure):
+            label = case_label(result.engine, result.budget)
+            say(f"error: {label}, {result.doing}: {result.reason}; going on without it")
+            return
+        self._done += 1
+        say(
+            f"{self._done} of {self._answers}: {case_label(result['engine'], result['budget'])}, question "
+            f"{result['question']}, image {result['image']}: first token after {result['ttft_s']:.2f} s, "
+            f"answer after {result['total_s']:.2f} s"
+        )
+
+
+def in_words(seconds: float) -> str:
+    """A time to be waited, roughly."""
+    seconds = max(seconds, 1)
+    return f"{seconds / 60:.0f} minutes" if seconds > 100 else f"{seconds:.0f} s"

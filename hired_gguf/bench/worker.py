@@ -1,0 +1,79 @@
+"""The child process: loads one engine and answers requests, one JSON line each, until its input ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import IO, Any
+
+from ..commands.native_log import NativeLog
+from ..errors import HiredError, NativeError
+from .engine import Engine, Settings
+from .ours import OurEngine
+from .probe import run_probe
+from .stock import StockEngine
+
+ENGINES: dict[str, Callable[[Settings], Engine]] = {"stock": StockEngine, "ours": OurEngine}
+
+
+class Worker:
+    """Serves requests. There is one engine, once it is loaded."""
+
+    def __init__(self, log: NativeLog) -> None:
+        self._log = log
+        self._engine: Engine | None = None
+
+    def load(self, engine: str, settings: dict[str, Any]) -> None:
+        """Load an engine."""
+        self._engine = ENGINES[engine](Settings(**settings))
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        """Answer a question and return the `Measurement`."""
+        if self._engine is None:
+            raise HiredError("[bench] nothing is loaded")
+        return asdict(self._engine.ask(**question))
+
+    def probe(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the `Probe` of a pair."""
+        return asdict(run_probe(Settings(**settings)))
+
+    def reply(self, line: str) -> dict[str, Any]:
+        """The answer to a request ``{"do": method, ...arguments}``: a result, or an error's text."""
+        request = json.loads(line)
+        try:
+            return {"result": getattr(self, request.pop("do"))(**request)}
+        except Exception as error:
+            planned = isinstance(error, (HiredError, OSError)) and str(error)
+            text = str(error) if planned else f"{type(error).__name__}: {error}"
+            native = self._log.first_error if isinstance(error, NativeError) or not planned else ""
+            return {"error": f"{text}; llama.cpp says: {native}" if native else text}
+
+
+def main(verbose: bool) -> None:
+    """Serve the parent. Whatever libraries print goes to stderr, and llama.cpp's log too if ``verbose``."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    with NativeLog() as log:
+        log.verbose = verbose
+        worker = Worker(log)
+        for line in requests(sys.stdin):
+            print(json.dumps(worker.reply(line)), file=answers, flush=True)
+
+
+def requests(stream: IO[str]) -> Iterator[str]:
+    """The lines of a stream. When it ends the parent is gone, and then so is this process, at once."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in stream:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield lines.get()

@@ -1,0 +1,170 @@
+"""``hired-gguf bench``: how fast this machine is at each budget, beside stock llama-cpp-python."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from PIL import Image
+
+from ..bench import chart, report
+from ..bench.machine import busy, machine, physical_cores
+from ..bench.pair import check_files, stand_in
+from ..bench.pictures import default_picture, write_pictures
+from ..bench.plan import make_plan
+from ..bench.results import Results, write_whole
+from ..bench.runner import Runner
+from ..bench.watcher import Watcher
+from ..image import load_image
+from . import loading, options, values
+from .terminal import StatusLine, say
+
+BUDGETS = [1.0, 0.4, 0.2, 0.1, 0.05]
+SECOND_IMAGE_BUDGETS = [0.2]
+EXAMPLES = """\
+examples:
+  hired-gguf bench --quick
+  hired-gguf bench --predict --model llava.gguf --mmproj mmproj.gguf
+  hired-gguf bench --json results.json --markdown results.md
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = options.new_parser(
+        commands,
+        "bench",
+        "measure the speed of each budget beside stock llama-cpp-python",
+        "Measure stock llama-cpp-python and hired-gguf on the same files, one after the other, each in\n"
+        "a process of its own: seconds by stage, memory, and ratios. Without a model, a pair of random\n"
+        "weights in the shape of LLaVA-Next 7B (Q4_0) is made once, 4.5 GB in the cache folder; on two CPU\n"
+        "cores the whole then takes about half an hour.",
+        EXAMPLES,
+    )
+    options.add_pair_options(parser)
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to measure, and where it goes."""
+    group = parser.add_argument_group("what to measure")
+    add = group.add_argument
+    add("--quick", action="store_true", help="a small pair of random weights, three repetitions: a minute")
+    add("--predict", action="store_true", help="only a short probe, and what each budget would cost by it")
+    add("--skip-stock", action="store_true", help="measure hired-gguf alone: no ratios then")
+    add(
+        "--budgets",
+        type=values.budgets,
+        default=BUDGETS,
+        metavar="B,...",
+        help=f"budgets of visual tokens (default: {','.join(map(str, BUDGETS))})",
+    )
+    add(
+        "--second-image-budgets",
+        type=values.budgets,
+        default=SECOND_IMAGE_BUDGETS,
+        metavar="B,...",
+        help="those that also see the second image, as stock does "
+        f"(default: {','.join(map(str, SECOND_IMAGE_BUDGETS))})",
+    )
+    add(
+        "--repeat",
+        type=values.number(int, 1, 1000),
+        metavar="N",
+        help="repetitions of everything (default: 1; 3 with --quick)",
+    )
+    for name, which in (("--image", "first picture, 672 x 672"), ("--second-image", "second, 672 x 336")):
+        add(name, type=values.existing_file, metavar="FILE", help=f"{which} (default: clouds of noise)")
+    add("--threads", type=values.number(int, 1, 512), metavar="N", help="of both (default: physical cores)")
+    add(
+        "--gpu-layers",
+        type=values.number(int, -1, options.MOST),
+        default=-1,
+        metavar="N",
+        help="layers of the language model on the GPU, of both, -1 for all (default: %(default)s)",
+    )
+    group = parser.add_argument_group("results", "a report goes to standard output")
+    add = group.add_argument
+    add(
+        "--json",
+        type=values.json_target,
+        metavar="FILE",
+        help="also as JSON, up to date after each answer; - for standard output instead of the report",
+    )
+    add("--markdown", type=values.new_file, metavar="FILE", help="also as Markdown")
+    add("--chart", type=values.new_file, metavar="FILE.png", help="also as a picture; needs matplotlib")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure. 1 if a part of it failed."""
+    if args.chart:
+        chart.require_matplotlib()
+    pair = pair_of(args)
+    info = check_files(pair, args.gpu_layers)
+    pictures = load_pictures(args)
+    sizes = [(picture.height, picture.width) for picture in pictures]
+    plan = make_plan(info, sizes, args.budgets, args.second_image_budgets, not args.skip_stock)
+    threads = args.threads or physical_cores()
+    facts: dict[str, Any] = {
+        "command": args.command_line,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "model": [path.name for path in pair],
+        "image_sizes_hw": sizes,
+        "machine": machine(threads),
+    }
+    if warning := busy(facts["machine"]):
+        say(warning)
+    with StatusLine() as status, TemporaryDirectory(prefix="hired-gguf-bench-") as folder:
+        watcher = Watcher(status)
+        images = write_pictures(Path(folder), pictures)
+        runner = Runner(*pair, images, threads, args.gpu_layers, watcher, args.verbose > 0)
+        results = Results(facts, plan, runner.probe())
+        status.clear()
+        if not args.predict:
+            repetitions = args.repeat or (3 if args.quick else 1)
+            watcher.start(plan, repetitions, results.probe)
+            for result in runner.run(plan, repetitions, results.probe.text_tokens):
+                results.add(result)
+                watcher.note(result)
+                save_json(args, results)
+    write(args, results)
+    return int(bool(results.failures))
+
+
+def load_pictures(args: argparse.Namespace) -> list[Image.Image]:
+    """The two pictures. Raises ImageError."""
+    given = enumerate((args.image, args.second_image), 1)
+    return [load_image(path) if path else default_picture(number) for number, path in given]
+
+
+def pair_of(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The pair to measure. Raises UsageError."""
+    if args.quick and (args.model or args.mmproj):
+        raise loading.UsageError(
+            "--quick brings a small pair of its own: leave it out, or --model and --mmproj"
+        )
+    if args.model or args.mmproj:
+        return loading.model_pair(args)
+    return stand_in(args.quick, args.gpu_layers, say)
+
+
+def write(args: argparse.Namespace, results: Results) -> None:
+    """Report in all the ways that are asked for."""
+    document = results.document()
+    save_json(args, results)
+    print(json.dumps(document, indent=1) if args.json == "-" else report.as_text(document))
+    if args.markdown:
+        write_whole(args.markdown, report.as_markdown(document))
+    if args.chart and results.runs:
+        chart.draw(document, args.chart)
+
+
+def save_json(args: argparse.Namespace, results: Results) -> None:
+    """Write what there is so far, if a file is wanted."""
+    if args.json not in (None, "-"):
+        results.save(args.json)
