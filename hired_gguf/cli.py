@@ -17,9 +17,9 @@ from typing import NoReturn
 from . import __version__
 from .commands import ask, bench, chat, doctor, inspect, quantize
 from .commands.loading import UsageError
-from .commands.native_log import NativeLog
 from .commands.terminal import say
 from .errors import BudgetError, HiredError, NativeError
+from .native_log import NativeLog
 
 EPILOG = """\
 a first try, with a built-in stand-in model of random weights:

@@ -20,8 +20,8 @@ from hired_gguf import amx
 from hired_gguf.cli import main
 from hired_gguf.commands import chat as chat_command
 from hired_gguf.commands import checks
-from hired_gguf.commands.native_log import NativeLog
 from hired_gguf.commands.terminal import print_summary
+from hired_gguf.native_log import NativeLog
 from hired_gguf.run import Run
 
 GOLDEN = Path(__file__).parent / "golden" / "hf_tiny"

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-from ..commands.native_log import NativeLog
 from ..errors import HiredError, NativeError
+from ..native_log import NativeLog
 from .engine import Engine, Settings
 from .ours import OurEngine
 from .probe import run_probe
