@@ -107,12 +107,19 @@ def test_python_examples_name_what_exists(code):
 
 def test_budget_table_is_computed():
     tiling = _core.make_tiling((672, 672), LLAVA_NEXT_PINPOINTS, 336, 14, True)
-    rows = [row for row in table(section("Budgets and what they cost")) if row[-1].endswith("MiB")]
+    rows = [row for row in table(section("Budgets and what they cost")) if row[2].endswith("MiB")]
     assert [row[0] for row in rows] == ["1.0", "0.4", "0.2", "0.1"]
-    for budget, tokens, cache in rows:
+    for budget, tokens, cache, *_ in rows:
         expected = most_visual_tokens(tiling, TokenBudget(float(budget)))
         assert int(tokens) == expected
         assert cache == f"{round(expected * KV_BYTES_7B / 2**20)} MiB"
+
+
+def test_budget_table_has_the_seconds_of_the_results():
+    (results,) = (ROOT / "benchmarks" / "results").glob("*-7b-q4_0.md")
+    firsts = {row[0]: row for row in reversed(table(results.read_text())) if row[0].startswith("budget ")}
+    for budget, _, _, first, _ in table(section("Budgets and what they cost"))[-4:]:
+        assert firsts[f"budget {budget}"][7] == first.removesuffix(" s")
 
 
 def test_padding_example_is_computed():
