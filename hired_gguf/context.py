@@ -144,6 +144,8 @@ def _eval_rows(llama: llama_cpp.Llama, rows: Floats) -> None:
     _core.prefill_rows(int(llama._ctx.ctx), rows, start, llama.n_batch)
     end = start + len(rows)
     llama.input_ids[start:end] = FOREIGN_ID
+    if llama._logits_all:
+        llama.scores[start:end] = 0  # uninitialised otherwise, and llama-cpp-python takes logarithms of them
     llama.n_tokens = end
 
 

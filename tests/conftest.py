@@ -35,6 +35,19 @@ def elsewhere(tmp_path_factory):
     os.chdir(folder)
 
 
+@pytest.fixture
+def encodings(monkeypatch):
+    """The images that were encoded."""
+    images, encode = [], VisionEncoder.encode
+
+    def spy(self, picture, *args, **options):
+        images.append(picture)
+        return encode(self, picture, *args, **options)
+
+    monkeypatch.setattr(VisionEncoder, "encode", spy)
+    return images
+
+
 def load_llama(path, **options):
     defaults = {"verbose": False, "n_ctx": CONTEXT, "n_threads": 1, "n_threads_batch": 1}
     return llama_cpp.Llama(str(path), **{**defaults, **options})

@@ -28,7 +28,6 @@ from hired_gguf import (
     ModelMismatchError,
     PromptError,
     StreamError,
-    VisionEncoder,
 )
 
 QUESTION = [user(image(photo()), "What is this?")]
@@ -61,19 +60,6 @@ def words(llama, messages=QUESTION, **options):
 def fresh(new_llama):
     """The greedy answer of a context that nobody has used."""
     return lambda messages, **options: words(new_llama(), messages, **options)
-
-
-@pytest.fixture
-def encoded(monkeypatch):
-    """The images that were encoded."""
-    images, encode = [], VisionEncoder.encode
-
-    def spy(self, picture, *args, **options):
-        images.append(picture)
-        return encode(self, picture, *args, **options)
-
-    monkeypatch.setattr(VisionEncoder, "encode", spy)
-    return images
 
 
 # The shape of answers
@@ -284,6 +270,8 @@ def test_a_tool_that_may_be_called_forces_nothing(llama):
 
 def test_logprobs(tiny):
     with llama_of(tiny, logits_all=True) as llama:
+        llama.scores[:] = 1e38  # they start uninitialised
+        llama.scores[:, 0] = -3e38
         right = words(llama)
         choice = greedy(llama, logprobs=True, top_logprobs=3)["choices"][0]
         assert choice["message"]["content"] == right
@@ -299,10 +287,10 @@ def test_logprobs(tiny):
         assert text_of(streamed) == right
 
 
-def test_logprobs_are_refused_before_the_prompt_is_evaluated(llama, encoded):
+def test_logprobs_are_refused_before_the_prompt_is_evaluated(llama, encodings):
     with pytest.raises(PromptError, match=r"logprobs need Llama\(logits_all=True\)"):
         greedy(llama, logprobs=True)
-    assert encoded == []
+    assert encodings == []
 
 
 # Room
@@ -351,14 +339,14 @@ def test_a_prompt_that_leaves_room_for_one_token(tiny, handler, llama):
         greedy(short)
 
 
-def test_overflow_is_refused_before_anything_is_encoded(tiny, llama, handler, encoded):
+def test_overflow_is_refused_before_anything_is_encoded(tiny, llama, handler, encodings):
     full = handler(llama=llama, messages=QUESTION, max_tokens=1)["usage"]["prompt_tokens"]
-    encoded.clear()
+    encodings.clear()
     n_ctx = full - 50
     with llama_of(tiny, n_ctx=n_ctx, budget=1.0) as short:
         with pytest.raises(ContextOverflowError) as refused:
             greedy(short)
-        assert encoded == []
+        assert encodings == []
         said = str(refused.value)
         assert f"needs {full + 1} tokens ({full - 88} of text, 88 visual, 1 for the answer)" in said
         assert f"holds {n_ctx} (n_ctx): make n_ctx at least {full + 1}" in said
@@ -372,22 +360,22 @@ def test_overflow_is_refused_before_anything_is_encoded(tiny, llama, handler, en
             short.chat_handler(llama=short, messages=QUESTION, budget=float(budget) + 0.03)
 
 
-def test_overflow_that_no_budget_helps(tiny, encoded):
+def test_overflow_that_no_budget_helps(tiny, encodings):
     with llama_of(tiny, n_ctx=64, budget=1.0) as short:
         with pytest.raises(ContextOverflowError, match="no budget fits"):
             greedy(short, [user(image(photo()), "What is this? " * 20)])
         with pytest.raises(ContextOverflowError, match="or ask less"):
             greedy(short, [user("What is this? " * 20)])
-    assert encoded == []
+    assert encodings == []
 
 
-def test_images_add_up(tiny, encoded):
+def test_images_add_up(tiny, encodings):
     with llama_of(tiny, n_ctx=300, budget=1.0, template="mistral") as llama:
         two = [user(image(photo()), image(photo("chelsea")), image(photo("coffee")), "Q")]
         with pytest.raises(ContextOverflowError, match="294 visual"):
             greedy(llama, [user(*two[0]["content"], image(photo()))])
         assert greedy(llama, [user(image(photo("rocket")), "Q")])["usage"]["completion_tokens"] == 10
-    assert len(encoded) == 1
+    assert len(encodings) == 1
 
 
 # Images
@@ -656,10 +644,10 @@ def test_budget_for_one_call(llama, handler):
 
 
 @pytest.mark.parametrize("budget", [0, -1, 0.0, 1.01, float("nan"), "20 %", True, None, 81])
-def test_bad_budgets_are_refused_first(llama, handler, encoded, budget):
+def test_bad_budgets_are_refused_first(llama, handler, encodings, budget):
     with pytest.raises(BudgetError):
         handler(llama=llama, messages=QUESTION, budget=budget)
-    assert encoded == []
+    assert encodings == []
 
 
 def test_pickle(tiny, llama):
@@ -772,10 +760,10 @@ def test_a_llama_closed_during_a_stream(tiny, handler):
         ({"logprobs": True}, "logprobs need"),
     ],
 )
-def test_bad_options_are_refused_first(llama, handler, encoded, options, said):
+def test_bad_options_are_refused_first(llama, handler, encodings, options, said):
     with pytest.raises(PromptError, match=re.escape(said)):
         handler(llama=llama, messages=QUESTION, **options)
-    assert encoded == []
+    assert encodings == []
 
 
 @pytest.mark.parametrize(

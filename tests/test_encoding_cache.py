@@ -18,7 +18,7 @@ from conftest import load_llama
 from llava import MMPROJ, answer_of, image, photo, user
 from PIL import Image
 
-from hired_gguf import HiREDChatHandler, InputError, LlavaNext, VisionEncoder
+from hired_gguf import HiREDChatHandler, InputError, LlavaNext
 from hired_gguf._core import make_tiling
 from hired_gguf.encoding_cache import EncodingCache, encoder_identity, encoding_key
 from hired_gguf.encoding_folder import MAGIC, PART, STALE_SECONDS, EncodingFolder
@@ -154,19 +154,6 @@ def test_pickling_leaves_the_images(encoded, tmp_path):
 
 
 # Handlers
-
-
-@pytest.fixture
-def encodings(monkeypatch):
-    """The images that were encoded."""
-    images, encode = [], VisionEncoder.encode
-
-    def spy(self, picture, *args, **options):
-        images.append(picture)
-        return encode(self, picture, *args, **options)
-
-    monkeypatch.setattr(VisionEncoder, "encode", spy)
-    return images
 
 
 def ask(handler, llama, messages=SEEN):
