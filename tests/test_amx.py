@@ -1,5 +1,6 @@
 """The guard against llama-cpp-python builds whose AMX code kills the process."""
 
+import subprocess
 import sys
 
 import llama_cpp
@@ -14,13 +15,37 @@ def quantised_pair(tmp_path):
     return synthesize("tiny", tmp_path, "q8_0")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/cpuinfo")
-def test_a_child_dies_only_where_there_is_amx():
+@pytest.fixture
+def amx_cpu(monkeypatch):
+    """A CPU and a build with AMX, and nothing remembered."""
+    monkeypatch.setattr(amx, "cpu_flags", lambda: {"amx_int8"})
+    monkeypatch.setattr(amx, "built_features", lambda: ["AMX_INT8"])
     amx.crash.cache_clear()
-    if amx.crash() is not None:
-        assert {"amx_int8"} <= amx.cpu_flags()
-        assert "AMX_INT8" in amx.built_features()
-    assert amx.cpu_flags()
+    yield
+    amx.crash.cache_clear()
+
+
+def test_flags_are_read_as_linux_writes_them(monkeypatch):
+    text = "processor\t: 0\nflags\t\t: fpu amx_int8 avx2\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+    monkeypatch.setattr(amx.Path, "read_text", lambda self, errors: text)
+    assert amx.cpu_flags() == {"fpu", "amx_int8", "avx2"}
+
+
+def test_the_probe_itself_is_sound(tiny):
+    """A mistake in it would end the child with an error, which counts as no crash."""
+    done = subprocess.run([sys.executable, "-c", amx._DECODE, str(tiny[0])], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process does not die of a signal there")
+def test_a_child_that_dies_is_a_crash(amx_cpu, monkeypatch):
+    monkeypatch.setattr(amx, "_DECODE", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert amx.crash() == "SIGSEGV"
+
+
+def test_a_child_that_decodes_is_none(amx_cpu, monkeypatch):
+    monkeypatch.setattr(amx, "_DECODE", "import sys; open(sys.argv[1]).close()")
+    assert amx.crash() is None
 
 
 def test_no_probe_without_amx(monkeypatch):
