@@ -1,9 +1,14 @@
-"""Draw docs/pictures/selection.png: one photograph, its partitions, and the visual tokens that HiRED keeps.
+"""Draw docs/pictures/.
 
-The tiling, the allocation and the selection are those of the package. The attention is not a model's: weights
-cannot be in this repository, and random weights attend to nothing. Local contrast stands in for it.
+    python docs/make_figures.py selection [PICTURE]
+    python docs/make_figures.py explain [MODEL.gguf MMPROJ.gguf]
 
-    python docs/make_figures.py [PICTURE]
+selection.png is one photograph, its partitions, and the visual tokens that HiRED keeps. The tiling, the
+allocation and the selection are those of the package. The attention is not a model's: local contrast stands
+in for it.
+
+explain-photo.png and explain-page.png are drawn as ``hired-gguf explain`` draws them, of a photograph and a
+page of scikit-image (``pip install scikit-image``), by the built-in model or the one that is named.
 """
 
 from __future__ import annotations
@@ -14,13 +19,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hired_gguf import Selection, select_tokens
+from hired_gguf import LlavaNext, Selection, VisionEncoder, default_model, select_tokens
 from hired_gguf.image import load_image
 from hired_gguf.preprocess import preprocess
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "tests" / "golden" / "hf_tiny" / "astronaut.png"
-OUT = ROOT / "docs" / "pictures" / "selection.png"
+OUT = ROOT / "docs" / "pictures"
+EXPLAINED: dict[str, tuple[str, str | None]] = {  # a picture of scikit-image, and what to ask about it
+    "explain-photo.png": ("astronaut", None),
+    "explain-page.png": ("page", None),
+}
 SIZE = (672, 672)  # pixels of the picture; LLaVA-Next sees it as 2 x 2 tiles
 BUDGET = 0.2
 PANEL, GAP, HEAD = 480, 32, 64
@@ -83,12 +92,39 @@ def draw(photo: Image.Image) -> Image.Image:
     return figure
 
 
+def explain(name: str, question: str | None, pair: tuple[Path, Path]) -> Image.Image:
+    """The overlay of one of scikit-image's pictures; with a question, the model answers it below."""
+    from skimage import data  # noqa: PLC0415  the other figure needs none of it
+
+    photo = load_image(Image.fromarray(getattr(data, name)()))
+    if question is None:
+        with VisionEncoder(pair[1]) as encoder:
+            return encoder.encode(photo, features=False).select(BUDGET).overlay()
+    with LlavaNext(*pair, budget=BUDGET) as llm:
+        answer = llm.ask(photo, question)
+        (chosen,) = llm.handler.last_run.selections
+    return chosen.overlay(photo, caption=f"Question: {question}\nAnswer: {answer}")
+
+
+def save(figure: Image.Image, name: str) -> None:
+    """Write a figure, small, and say where."""
+    OUT.mkdir(exist_ok=True)
+    figure.quantize(192, dither=Image.Dither.FLOYDSTEINBERG).save(OUT / name, optimize=True)
+    print((OUT / name).relative_to(ROOT))
+
+
 def main() -> None:
-    """Draw it and say where."""
-    photo = Image.open(sys.argv[1] if len(sys.argv) > 1 else PHOTO).convert("RGB").resize(SIZE[::-1])
-    OUT.parent.mkdir(exist_ok=True)
-    draw(photo).quantize(192, dither=Image.Dither.FLOYDSTEINBERG).save(OUT, optimize=True)
-    print(OUT.relative_to(ROOT))
+    """Draw what is asked for."""
+    match sys.argv[1:]:
+        case ["selection", *given]:
+            photo = Image.open(given[0] if given else PHOTO).convert("RGB").resize(SIZE[::-1])
+            save(draw(photo), "selection.png")
+        case ["explain", *given]:
+            pair = (Path(given[0]), Path(given[1])) if given else default_model()
+            for file, (name, question) in EXPLAINED.items():
+                save(explain(name, question, pair), file)
+        case _:
+            raise SystemExit(__doc__)
 
 
 if __name__ == "__main__":

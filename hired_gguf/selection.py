@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from .config import TokenBudget
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from .image import ImageSource
 
 #: The canvases of LLaVA-Next, (height, width) in pixels.
 LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
@@ -24,6 +29,10 @@ class Selection:
     ``mask`` [P, N] is true where a token stays, ``counts`` [P] how many do. ``packing`` [n] holds the ids
     ``partition * N + token`` in the order of the language model, and -1 for a newline row. With the official
     allocation mask and counts include tokens of the padding, which the packing leaves out.
+
+    ``attention_first`` and ``attention_last`` [P, N] are the CLS attention that it was made from, the mean of
+    the heads. ``picture`` is the picture, if the selection came from an `Encoding`: then a notebook shows the
+    selection as `overlay` draws it.
     """
 
     tiling: _core.Tiling
@@ -31,6 +40,9 @@ class Selection:
     mask: NDArray[np.bool_]
     counts: NDArray[np.int32]
     packing: NDArray[np.int32]
+    attention_first: NDArray[np.float64]
+    attention_last: NDArray[np.float64]
+    picture: Image.Image | None = None
 
     @property
     def order(self) -> NDArray[np.int32]:
@@ -48,9 +60,45 @@ class Selection:
         return len(_core.pack_order(np.ones_like(self.mask), self.tiling, "keep"))
 
     @property
+    def packed(self) -> NDArray[np.bool_]:
+        """True where the language model sees the token, [P, N]: the mask without padding."""
+        return self._where(self.order)
+
+    @property
+    def padding(self) -> NDArray[np.bool_]:
+        """True where unpadding removes the token, whatever the budget, [P, N]."""
+        layout = _layout(self.tiling, self.config)
+        return ~self._where(_core.pack_order(np.ones_like(self.mask), layout, "drop"))
+
+    @property
     def full(self) -> bool:
         """Whether every token that is not padding stays."""
         return len(_core.pack_order(self.mask, self.tiling, "drop")) == sum(self.tiling.capacities)
+
+    def overlay(self, image: ImageSource | None = None, *, caption: str = "") -> Image.Image:
+        """Draw the picture with the kept patches bright, what allotted the budget, and what chose them.
+
+        ``image`` is the picture that was encoded, where ``picture`` is None; ``caption`` goes under all.
+        Raises InputError for none, or for one of another size; ImageError.
+        """
+        from .explain.overlay import draw_overlay  # noqa: PLC0415  few selections are drawn
+
+        return draw_overlay(self, self.picture if image is None else image, caption)
+
+    def show(self, image: ImageSource | None = None) -> Image.Image:
+        """`overlay`, for the last line of a notebook's cell: a PIL image shows itself there."""
+        return self.overlay(image)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows for a selection that knows its picture."""
+        from .explain.overlay import as_png  # noqa: PLC0415
+
+        return None if self.picture is None else as_png(self.overlay())
+
+    def _where(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
+        there = np.zeros(self.mask.size, np.bool_)
+        there[ids] = True
+        return there.reshape(self.mask.shape)
 
 
 def select_tokens(
@@ -86,16 +134,11 @@ def select_with_tiling(
 ) -> Selection:
     """`select_tokens` for a tiling that is already there."""
     tokens = _core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
-    mask, counts = _core.select(
-        _attention("attn_first", attn_first),
-        _attention("attn_last", attn_last),
-        tiling,
-        tokens,
-        config.alpha,
-        config.allocation,
-    )
+    first, last = _attention("attn_first", attn_first), _attention("attn_last", attn_last)
+    mask, counts = _core.select(first, last, tiling, tokens, config.alpha, config.allocation)
     packing = _core.pack_order(mask, _layout(tiling, config), config.newlines)
-    return Selection(tiling, config, mask, counts, packing)
+    means = (attention.mean(axis=1, dtype=np.float64) for attention in (first, last))
+    return Selection(tiling, config, mask, counts, packing, *means)
 
 
 def most_visual_tokens(tiling: _core.Tiling, config: TokenBudget) -> int:

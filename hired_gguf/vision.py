@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from . import _core
 from .config import TokenBudget
@@ -84,12 +85,17 @@ class Encoding(EncodedImage):
 
     ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to its CLS
     attention [P, heads, N + 1]; ``features`` [P, N, D_vision] before the projector, or None if not asked for.
-    All float32.
+    All float32. ``picture`` is the upright RGB image itself, which its selections show.
     """
 
     pixel_values: Floats
     attention: Mapping[int, Floats]
     features: Floats | None
+    picture: Image.Image
+
+    def select_with(self, config: TokenBudget) -> Selection:
+        """`select` with its options in one object. The selection can draw itself."""
+        return replace(super().select_with(config), picture=self.picture)
 
     def lean(self) -> EncodedImage:
         """Without all else."""
@@ -161,6 +167,7 @@ class VisionEncoder:
             pixel_values=pixels,
             attention={number: by_layer[il] for number, il in zip(attention_layers, layers, strict=True)},
             features=rows,
+            picture=picture,
             projected=projected,
             newline=self._newline,
             attention_first=attention[0],

@@ -35,6 +35,17 @@ def elsewhere(tmp_path_factory):
     os.chdir(folder)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def nobodys_settings(tmp_path_factory):
+    """No option comes from whoever runs the tests: neither from their variables nor from their file."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("HIRED_GGUF_")]:
+            patch.delenv(name)
+        for name in ("XDG_CONFIG_HOME", "APPDATA"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture
 def encodings(monkeypatch):
     """The images that were encoded."""

@@ -21,6 +21,8 @@ from ..bench.runner import Runner
 from ..bench.watcher import Watcher
 from ..image import load_image
 from . import loading, options, values
+from .settings import COMMAND_LINE
+from .shared import SHARED, add_shared
 from .terminal import StatusLine, say
 
 BUDGETS = [1.0, 0.4, 0.2, 0.1, 0.05]
@@ -80,14 +82,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     for name, which in (("--image", "first picture, 672 x 672"), ("--second-image", "second, 672 x 336")):
         add(name, type=values.existing_file, metavar="FILE", help=f"{which} (default: clouds of noise)")
-    add("--threads", type=values.number(int, 1, 512), metavar="N", help="of both (default: physical cores)")
-    add(
-        "--gpu-layers",
-        type=values.number(int, -1, options.MOST),
-        default=-1,
-        metavar="N",
-        help="layers of the language model on the GPU, of both, -1 for all (default: %(default)s)",
-    )
+    add_shared(group, [SHARED["threads"]], "of both (default: physical cores)")
+    layers = "layers of the language model on the GPU, of both, -1 for all (default: -1)"
+    add_shared(group, [SHARED["gpu-layers"]], layers)
     group = parser.add_argument_group("results", "a report goes to standard output")
     add = group.add_argument
     add(
@@ -144,11 +141,11 @@ def load_pictures(args: argparse.Namespace) -> list[Image.Image]:
 
 def pair_of(args: argparse.Namespace) -> tuple[Path, Path]:
     """The pair to measure. Raises UsageError."""
-    if args.quick and (args.model or args.mmproj):
+    if args.quick and COMMAND_LINE in (args.origins["model"], args.origins["mmproj"]):
         raise loading.UsageError(
             "--quick brings a small pair of its own: leave it out, or --model and --mmproj"
         )
-    if args.model or args.mmproj:
+    if not args.quick and (args.model or args.mmproj):
         return loading.model_pair(args)
     return stand_in(args.quick, args.gpu_layers, say)
 

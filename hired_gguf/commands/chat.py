@@ -6,11 +6,16 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from ..errors import HiredError
+from ..explain.explained import Explained, draw_one
+from ..explain.overlay import as_png
 from ..model import LlavaNext
 from . import loading, options, values
 from .terminal import StatusLine, is_terminal, print_answer, print_summary, say
@@ -18,6 +23,7 @@ from .terminal import StatusLine, is_terminal, print_answer, print_summary, say
 HELP = """\
   /image PATH   add a picture to your next message
   /budget B     keep this many visual tokens from now on (0.2 a fraction, 640 a number)
+  /explain      draw what was kept of the last answered question's pictures, to overlay-N.png
   /reset        forget the conversation and its pictures
   /help         show this
   /quit         leave (so does Ctrl-D); Ctrl-C stops an answer, and that turn is forgotten
@@ -87,6 +93,14 @@ def _edit_lines() -> None:
         import readline  # noqa: F401, PLC0415  importing it gives input() editing and history
 
 
+@dataclass(frozen=True)
+class Answered:
+    """The last answered question, and the latest pictures that it was about, each with what was kept."""
+
+    question: str
+    pictures: list[tuple[Image.Image, Explained]]
+
+
 class Session:
     """A conversation as its lines change it. ``failed`` tells whether a line ended in an error."""
 
@@ -98,10 +112,13 @@ class Session:
         self._args = args
         self._status = status
         self._pictures = pictures
+        self._shown: list[Image.Image] = []  # with the latest question that had any
+        self._answered: Answered | None = None
         self._budget: int | float = args.budget
         self._commands: dict[str, Callable[[str], None]] = {
             "/image": self._add_picture,
             "/budget": self._set_budget,
+            "/explain": self._explain,
             "/reset": self._reset,
             "/help": lambda _: print(HELP, end="", flush=True),
         }
@@ -129,8 +146,20 @@ class Session:
     def _answer(self, text: str) -> None:
         with self._status:
             print_answer(self._chat.stream(text, self._pictures, budget=self._budget), self._status)
-        self._pictures = []
-        print_summary(self._llm.handler.last_run)
+        self._shown, self._pictures = self._pictures or self._shown, []
+        run = self._llm.handler.last_run
+        answer = self._chat.messages[-1]["content"]
+        latest = run.selections[len(run.selections) - len(self._shown) :]
+        kept = [Explained(selection, answer) for selection in latest]
+        self._answered = Answered(text, list(zip(self._shown, kept, strict=True)))
+        print_summary(run)
+
+    def _explain(self, _: str) -> None:
+        if self._answered is None or not self._answered.pictures:
+            raise loading.UsageError("/explain: ask a question about a picture first")
+        for picture, kept in self._answered.pictures:
+            drawing = as_png(draw_one(self._answered.question, [kept], picture))
+            print(f"drawn in {_write_new(drawing)}", flush=True)
 
     def _add_picture(self, source: str) -> None:
         self._pictures = [*self._pictures, loading.load_picture(source, self._args.allow_http)]
@@ -142,5 +171,20 @@ class Session:
             raise loading.UsageError(f"/budget: {error}") from None
 
     def _reset(self, _: str) -> None:
-        self._pictures = []
+        self._pictures, self._shown, self._answered = [], [], None
         self._chat = self._llm.chat(**options.answer_options(self._args))
+
+
+def _write_new(drawing: bytes) -> Path:
+    """Write overlay-N.png in this folder, N being the first that is free. Raises UsageError."""
+    for number in count(1):
+        path = Path(f"overlay-{number}.png")
+        try:
+            with path.open("xb") as file:
+                file.write(drawing)
+            return path
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise loading.UsageError(f"/explain: {path} cannot be written: {error.strerror}") from None
+    raise AssertionError("count never ends")

@@ -32,6 +32,14 @@ def advice() -> list[Finding]:
     return [found for found in (no_gpu_backend(), plain_build()) if found]
 
 
+def unknown_variables(names: list[str]) -> Finding:
+    """Environment variables that look like options and are none."""
+    return Finding(
+        f"these environment variables are no options, and are ignored: {', '.join(names)}",
+        "Look for a slip of the pen: docs/options.md has the names.",
+    )
+
+
 def amx_crash() -> Finding | None:
     """A build whose AMX code kills the process."""
     try:

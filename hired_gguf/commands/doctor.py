@@ -15,9 +15,11 @@ import llama_cpp
 
 from .. import _core, amx
 from .._native import PIN
-from . import checks, options
+from . import checks, options, settings
+from .shared import add_config_option
 from .terminal import printable
 
+SETTINGS_FIX = "Mend the file or the variable: commands that take options refuse to run with it."
 BACKENDS = ("CPU", "CUDA", "Vulkan", "Metal")
 EXAMPLES = """\
 examples:
@@ -32,20 +34,27 @@ def add_parser(commands: Any) -> None:
         commands,
         "doctor",
         "check the installation, list devices, give advice",
-        "Check the installation: versions, libraries, devices, and known traps with their fixes.\n"
+        "Check the installation: versions, libraries, devices, the options that a file or environment\n"
+        "variables set, and known traps with their fixes.\n"
         "Exits with 0 if all is well and with 1 if there is a problem.",
         EXAMPLES,
     )
+    add_config_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object; memory in bytes")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Report, and return 1 if there is a problem."""
+    facts, wrong = settings.in_effect(args.config)
+    problems = [*checks.problems(), *(checks.Finding(what, SETTINGS_FIX) for what in wrong)]
+    unknown = settings.unknown_variables()
+    advice = [*checks.advice(), *([checks.unknown_variables(unknown)] if unknown else [])]
     report = {
         **installation(),
-        "problems": [asdict(found) for found in checks.problems()],
-        "advice": [asdict(found) for found in checks.advice()],
+        "settings": facts,
+        "problems": [asdict(found) for found in problems],
+        "advice": [asdict(found) for found in advice],
     }
     print(json.dumps(report) if args.json else "\n".join(describe(report)))
     return 1 if report["problems"] else 0
@@ -86,6 +95,7 @@ def describe(report: dict[str, Any]) -> list[str]:
         *section("devices", {device["name"]: device_line(device) for device in report["devices"]}),
         "llama.cpp's CPU code uses",
         f"  {', '.join(report['cpu_features']) or 'nothing special'}",
+        *section("options from a file and the environment", settings_lines(report["settings"])),
     ]
     for kind, title in (("problems", "PROBLEM"), ("advice", "ADVICE")):
         for found in report[kind]:
@@ -95,6 +105,15 @@ def describe(report: dict[str, Any]) -> list[str]:
                 *(f"  {line}" for line in found["fix"].splitlines()),
             ]
     return [*lines, "", "There is a problem: see above." if report["problems"] else "No problem found."]
+
+
+def settings_lines(facts: dict[str, Any]) -> dict[str, str]:
+    """The file, and the options that are set."""
+    there = "" if facts["config_file_there"] else " (not there)"
+    lines = {"file": f"{facts['config_file']}{there}" if facts["config_file"] else "cannot be used"}
+    for name, option in facts["options"].items():
+        lines[name] = f"{option['value']}, from {option['origin']}"
+    return lines
 
 
 def section(title: str, rows: dict[str, str]) -> list[str]:

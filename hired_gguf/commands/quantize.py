@@ -25,6 +25,7 @@ from ..quantize import (
 )
 from . import options, values
 from .loading import UsageError
+from .shared import SHARED, add_config_option, add_shared
 from .terminal import StatusLine, printable, say
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -69,14 +70,10 @@ def add_parser(commands: Any) -> None:
         help="pictures, or folders of them, to compare with (default: three drawn ones)",
     )
     check.add_argument("--no-check", action="store_true", help="write only, compare nothing")
-    add("--threads", type=values.number(int, 1, 512), metavar="N", help="CPU threads of the comparison")
-    add(
-        "--device",
-        type=values.device,
-        default="auto",
-        metavar="NAME",
-        help="of the comparison: auto, cpu, gpu, or a name that 'doctor' lists (default: %(default)s)",
-    )
+    add_config_option(parser)
+    add_shared(parser, [SHARED["threads"]], "CPU threads of the comparison")
+    device = "of the comparison: auto, cpu, gpu, or a name that 'doctor' lists (default: auto)"
+    add_shared(parser, [SHARED["device"]], device)
     add("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 

@@ -66,6 +66,14 @@ def number(kind: type[int] | type[float], low: float, high: float = math.inf) ->
     return parse
 
 
+def yes_or_no(text: str) -> bool:
+    """What a variable says for an option that takes no value."""
+    for answer, words in ((True, ("1", "true", "yes", "on")), (False, ("0", "false", "no", "off"))):
+        if text.lower() in words:
+            return answer
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
 def device(text: str) -> str:
     """ "auto", "cpu", "gpu" or the name of a GPU that is there."""
     if text.lower() in ("auto", "cpu"):

@@ -1,0 +1,175 @@
+"""``hired-gguf explain``: which visual tokens a budget keeps of a picture, drawn and in numbers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..bench.results import write_whole
+from ..config import ALLOCATIONS
+from ..explain.counts import count_table
+from ..explain.explained import Explained, draw_all, draw_one, numbers
+from ..explain.overlay import as_png
+from ..selection import Selection
+from . import loading, options, values
+from .terminal import StatusLine, printable
+
+EXAMPLES = """\
+examples:
+  hired-gguf explain photo.jpg --mmproj mmproj.gguf
+  hired-gguf explain photo.jpg --question "What does the sign say?" --model llava.gguf --mmproj mmproj.gguf
+  hired-gguf explain photo.jpg --compare hired,official,uniform --out compared.png
+  hired-gguf explain photo.jpg --json - --budget 640
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = options.new_parser(
+        commands,
+        "explain",
+        "draw which parts of a picture a budget keeps, and why",
+        "Draw a picture as the model sees it: the partitions, the attention that shared out the budget, the\n"
+        "attention that chose the tokens, and the patches that stay. That takes the mmproj alone; with a\n"
+        "question the language model answers it too.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help="a file or URL; - reads the picture from standard input")
+    add("--question", metavar="Q", help="ask it too, and write the answer under the drawing")
+    add(
+        "--compare",
+        type=allocations,
+        metavar="A,...",
+        help=f"draw several allocations side by side: two or more of {', '.join(ALLOCATIONS)}",
+    )
+    add(
+        "--out",
+        type=png_file,
+        metavar="FILE.png",
+        help="the drawing; replaces what is there (default: IMAGE's name with -overlay.png, in this folder)",
+    )
+    add(
+        "--json",
+        type=values.json_target,
+        metavar="FILE",
+        help="also everything in numbers; - for standard output instead of the table",
+    )
+    options.add_budget_options(parser)
+    options.add_answer_options(parser)
+    options.add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def allocations(text: str) -> list[str]:
+    """Two or more allocations with commas between them."""
+    names = [name.strip() for name in text.split(",")]
+    if len(names) < 2 or len(set(names)) < len(names) or not set(names) <= set(ALLOCATIONS):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not two or more of {', '.join(ALLOCATIONS)}, with commas between them"
+        )
+    return names
+
+
+def png_file(text: str) -> Path:
+    """A .png file that can be written."""
+    path = values.new_file(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png")
+    return path
+
+
+def run(args: argparse.Namespace) -> int:
+    """Encode or ask, then draw and tell."""
+    out = args.out or default_name(args.image)
+    for path in (out, args.json):
+        if path not in (None, "-") and same_file(path, args.image):
+            raise loading.UsageError(f"{str(path)!r} is the picture itself: name another file")
+    if out == args.json:
+        raise loading.UsageError(f"{str(out)!r} is named for the drawing and for the numbers")
+    picture = loading.load_picture(args.image, args.allow_http)
+    wanted = args.compare or [args.allocation]
+    with StatusLine() as status:
+        if args.question is None:
+            mmproj = loading.vision_file(args)
+            files = {"model": None, "mmproj": str(mmproj)}
+            found = select(args, mmproj, picture, wanted, status)
+        else:
+            pair = loading.model_pair(args)
+            files = {"model": str(pair[0]), "mmproj": str(pair[1])}
+            found = ask(args, pair, picture, wanted, status)
+    draw = draw_all if args.compare else draw_one
+    drawing = draw(args.question, found, picture)
+    out.write_bytes(as_png(drawing))
+    report = {"image": args.image, **files, "overlay": str(out), **numbers(args.question, found)}
+    if args.json not in (None, "-"):
+        write_whole(args.json, json.dumps(report) + "\n")
+    print(json.dumps(report) if args.json == "-" else "\n".join(describe(out, found)))
+    return 0
+
+
+def default_name(image: str) -> Path:
+    """photo-overlay.png for pictures/photo.jpg; overlay.png for what has no name."""
+    nameless = image == "-" or ":" in image[2:]  # a URL; Windows has a colon at 1
+    return Path("overlay.png" if nameless else f"{Path(image).stem}-overlay.png")
+
+
+def same_file(path: Path, image: str) -> bool:
+    """Whether both name one file that is there."""
+    try:
+        return path.samefile(image)
+    except (OSError, ValueError):
+        return False
+
+
+def select(
+    args: argparse.Namespace, mmproj: Path, picture: Image.Image, wanted: list[str], status: StatusLine
+) -> list[Explained]:
+    """Encode once, select for each allocation."""
+    with loading.load_encoder(args, mmproj, status) as encoder:
+        status.show("encoding the picture")
+        encoding = encoder.encode(picture, features=False)
+    given = {"alpha": args.alpha, "newlines": args.newlines}
+    return [Explained(encoding.select(args.budget, allocation=name, **given)) for name in wanted]
+
+
+def ask(
+    args: argparse.Namespace,
+    pair: tuple[Path, Path],
+    picture: Image.Image,
+    wanted: list[str],
+    status: StatusLine,
+) -> list[Explained]:
+    """Ask once for each allocation; the picture is encoded the first time."""
+    found = []
+    with loading.load_model(args, pair, status) as llm:
+        for name in wanted:
+            status.show(f"asking with {name}")
+            answer = llm.ask(picture, args.question, allocation=name, **options.answer_options(args))
+            found.append(Explained(llm.handler.last_run.selections[0], answer.text))
+    return found
+
+
+def describe(out: Path, found: list[Explained]) -> list[str]:
+    """The counts for people."""
+    lines = []
+    for each in found:
+        chosen = each.selection
+        kept = f"{chosen.visual_tokens} of {chosen.visual_tokens_full} visual tokens"
+        lines += [f"{chosen.config.allocation}: {kept}", *table(chosen)]
+        if each.answer is not None:
+            lines.append(f"  answer: {printable(each.answer)}")
+        lines.append("")
+    return [*lines, f"drawn in {printable(str(out))}"]
+
+
+def table(selection: Selection) -> list[str]:
+    """Counts by partition, in columns."""
+    rows = count_table(selection)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
+    return [f"  {'  '.join(row)}" for row in cells]

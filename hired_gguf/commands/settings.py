@@ -1,0 +1,150 @@
+"""Where shared options come from: command line, then environment, then a TOML file, then their defaults."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from .loading import UsageError
+from .shared import SHARED, SharedOption
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PREFIX = "HIRED_GGUF_"
+OTHER_VARIABLES = {"HIRED_GGUF_CACHE", "HIRED_GGUF_CONFIG"}
+COMMAND_LINE, DEFAULT = "command line", "default"
+ALLOWED: dict[tuple[type, ...], str] = {
+    (int,): "a whole number",
+    (int, float): "a number",
+    (bool,): "true or false",
+    (str,): "a text in quotes",
+}
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A TOML file of options. ``there`` is false for the user's own if it was never written."""
+
+    path: Path
+    there: bool
+    values: Mapping[str, Any]
+
+
+def fill(args: argparse.Namespace) -> None:
+    """Set each shared option that the command line does not; ``args.origins`` says where each is from.
+
+    Raises UsageError.
+    """
+    names = getattr(args, "shared", ())
+    file = read_config(args.config) if names else None
+    args.origins = {}
+    for option in (SHARED[name] for name in names):
+        if getattr(args, option.dest) is not None:
+            args.origins[option.name] = COMMAND_LINE
+        elif file is not None:
+            value, args.origins[option.name] = look_up(option, file)
+            setattr(args, option.dest, value)
+
+
+def look_up(option: SharedOption, file: ConfigFile) -> tuple[Any, str]:
+    """An option's value and where it comes from: a variable's name, a file's, or "default".
+
+    Raises UsageError.
+    """
+    if text := os.environ.get(option.variable):
+        try:
+            return option.convert(text), option.variable
+        except argparse.ArgumentTypeError as error:
+            raise UsageError(f"{option.variable}: {error}") from None
+    if option.name in file.values:
+        return _from_file(option, file), str(file.path)
+    return option.default, DEFAULT
+
+
+def _from_file(option: SharedOption, file: ConfigFile) -> Any:
+    value = file.values[option.name]
+    if type(value) not in option.kinds:
+        shown = str(value).lower() if isinstance(value, bool) else repr(value)
+        raise UsageError(f"{file.path}: {option.name} is {shown}; allowed: {ALLOWED[option.kinds]}")
+    text = str(file.path.parent / Path(value).expanduser()) if option.is_path else str(value)
+    try:
+        return option.convert(text)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"{file.path}: {option.name}: {error}") from None
+
+
+def read_config(given: str | None) -> ConfigFile:
+    """The file of --config, of $HIRED_GGUF_CONFIG, or the user's own, which need not be there.
+
+    Raises UsageError.
+    """
+    chosen = given or os.environ.get("HIRED_GGUF_CONFIG")
+    path = Path(chosen) if chosen else config_folder() / "hired-gguf.toml"
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        found = tomllib.loads(text)
+    except FileNotFoundError:
+        if chosen:
+            raise UsageError(f"no such file of options: {str(path)!r}") from None
+        return ConfigFile(path, False, {})
+    except OSError as error:
+        raise UsageError(f"the file of options {str(path)!r} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is no TOML file: {error}") from None
+    for key in found:
+        if key not in SHARED:
+            raise UsageError(f"{path}: {key!r} is no option; {nearest(key)}")
+    return ConfigFile(path, True, found)
+
+
+def config_folder() -> Path:
+    """This user's folder for settings of hired-gguf."""
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "hired-gguf"
+
+
+def in_effect(given: str | None) -> tuple[dict[str, Any], list[str]]:
+    """The file, the options that it and the environment set, with their origins; and what is wrong."""
+    facts: dict[str, Any] = {"config_file": None, "config_file_there": False, "options": {}}
+    try:
+        file = read_config(given)
+    except UsageError as error:
+        return facts, [str(error)]
+    facts.update(config_file=str(file.path), config_file_there=file.there)
+    wrong = []
+    for option in SHARED.values():
+        try:
+            value, origin = look_up(option, file)
+        except UsageError as error:
+            wrong.append(str(error))
+            continue
+        if origin != DEFAULT:
+            shown = str(value) if isinstance(value, Path) else value
+            facts["options"][option.name] = {"value": shown, "origin": origin}
+    return facts, wrong
+
+
+def unknown_variables() -> list[str]:
+    """Variables that look like options and are none."""
+    known = {option.variable for option in SHARED.values()} | OTHER_VARIABLES
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def nearest(key: str) -> str:
+    """The option that was most likely meant, else all of them."""
+    close = get_close_matches(key.lower().replace("_", "-"), SHARED, 1, 0.5)
+    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(SHARED)}"

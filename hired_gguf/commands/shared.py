@@ -1,0 +1,195 @@
+"""The options that commands share: on the command line, as environment variables, in a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import ALLOCATIONS, NEWLINES
+from ..templates import BUILT_IN
+from . import values
+
+MOST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class SharedOption:
+    """An option. ``parse`` takes its text; ``kinds`` are the types that a TOML file may give it.
+
+    argparse knows no default of it, so that what was not given can be told apart; `settings.fill` knows.
+    """
+
+    name: str
+    help: str
+    default: Any = None
+    parse: Callable[[str], Any] = str
+    kinds: tuple[type, ...] = (str,)
+    metavar: str | None = None
+    choices: tuple[str, ...] | None = None
+    is_path: bool = False
+
+    @property
+    def dest(self) -> str:
+        """Its name among parsed arguments."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"HIRED_GGUF_{self.dest.upper()}"
+
+    def convert(self, text: str) -> Any:
+        """Text to a checked value. Raises ArgumentTypeError."""
+        if self.choices and text not in self.choices:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(self.choices)}")
+        return self.parse(text)
+
+
+_WHOLE, _NUMBER = (int,), (int, float)
+MODEL = (
+    SharedOption(
+        "model",
+        "language model (default: $HIRED_GGUF_MODEL)",
+        parse=values.existing_file,
+        metavar="FILE",
+        is_path=True,
+    ),
+    SharedOption(
+        "mmproj",
+        "vision encoder and projector (default: $HIRED_GGUF_MMPROJ)",
+        parse=values.existing_file,
+        metavar="FILE",
+        is_path=True,
+    ),
+    SharedOption(
+        "n-ctx",
+        "context size: question, visual tokens and answer (default: 4096)",
+        4096,
+        values.number(int, 1, 2**20),
+        _WHOLE,
+        "TOKENS",
+    ),
+    SharedOption(
+        "gpu-layers",
+        "layers of the language model on the GPU, -1 for all (default: -1)",
+        -1,
+        values.number(int, -1, MOST),
+        _WHOLE,
+        "N",
+    ),
+    SharedOption(
+        "threads", "CPU threads (default: by the CPU's cores)", None, values.number(int, 1, 512), _WHOLE, "N"
+    ),
+    SharedOption(
+        "device",
+        "of the vision encoder: auto, cpu, gpu, or a name that 'doctor' lists (default: auto)",
+        "auto",
+        values.device,
+        metavar="NAME",
+    ),
+    SharedOption(
+        "flash-attention", "in the vision encoder (default: auto)", "auto", choices=("auto", "on", "off")
+    ),
+)
+BUDGET = (
+    SharedOption(
+        "budget",
+        "a fraction of all visual tokens (1.0 is all), or their number, as 640 (default: 0.2)",
+        0.2,
+        values.budget,
+        _NUMBER,
+        "B",
+    ),
+    SharedOption(
+        "alpha",
+        "the whole picture's share of the budget, 0 to 1; its tiles get the rest (default: 0.5)",
+        0.5,
+        values.number(float, 0, 1),
+        _NUMBER,
+        "A",
+    ),
+    SharedOption(
+        "allocation",
+        "how tiles share: by attention as in the paper, as the authors' released code does, "
+        "or evenly (default: hired)",
+        "hired",
+        choices=ALLOCATIONS,
+    ),
+    SharedOption(
+        "newlines",
+        "the row-end tokens of LLaVA-Next; auto keeps them only at a full budget (default: auto)",
+        "auto",
+        choices=NEWLINES,
+    ),
+)
+ANSWER = (
+    SharedOption("system", "system prompt (default: the template's own)", metavar="TEXT"),
+    SharedOption(
+        "template", "chat template (default: the model's own, else vicuna)", choices=tuple(BUILT_IN)
+    ),
+    SharedOption(
+        "max-tokens",
+        "longest answer in tokens (default: 256)",
+        256,
+        values.number(int, 1, MOST),
+        _WHOLE,
+        "N",
+    ),
+    SharedOption(
+        "temperature",
+        "0 always takes the likeliest token, 1 samples as trained (default: 0.0)",
+        0.0,
+        values.number(float, 0),
+        _NUMBER,
+        "T",
+    ),
+    SharedOption(
+        "seed",
+        "of the sampling; same seed, same answer (default: random)",
+        None,
+        values.number(int, 0, 2**32 - 1),
+        _WHOLE,
+        "N",
+    ),
+    SharedOption(
+        "allow-http",
+        "let a picture be fetched from an http(s) URL (default: no)",
+        False,
+        values.yes_or_no,
+        (bool,),
+    ),
+)
+SHARED = {option.name: option for option in (*MODEL, *BUDGET, *ANSWER)}
+
+
+def add_shared(
+    group: argparse._ActionsContainer, options: Sequence[SharedOption], help: str | None = None
+) -> None:
+    """Add options to a parser or a group of it; ``help`` instead of their own."""
+    for option in options:
+        if option.kinds == (bool,):
+            group.add_argument(
+                f"--{option.name}", action=argparse.BooleanOptionalAction, help=help or option.help
+            )
+            continue
+        group.add_argument(
+            f"--{option.name}",
+            type=option.parse,
+            choices=option.choices,
+            metavar=option.metavar,
+            help=help or option.help,
+        )
+    names = tuple(option.name for option in options)
+    group.set_defaults(shared=(*(group.get_default("shared") or ()), *names))
+
+
+def add_config_option(group: argparse._ActionsContainer) -> None:
+    """Where else options may come from."""
+    group.add_argument(
+        "--config",
+        metavar="FILE.toml",
+        help="a file of options (default: $HIRED_GGUF_CONFIG, else hired-gguf.toml in your config folder); "
+        "each option is also a variable, as HIRED_GGUF_BUDGET. 'doctor' shows what is in effect",
+    )

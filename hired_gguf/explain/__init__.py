@@ -1,0 +1,1 @@
+"""Drawings and numbers of a selection: what allotted the budget, what chose the tokens, what stays."""
