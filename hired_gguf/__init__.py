@@ -9,9 +9,11 @@ from .chat import Chat
 from .chat_handler import HiREDChatHandler
 from .config import TokenBudget
 from .errors import (
+    AnswerError,
     BudgetError,
     ClosedError,
     ContextOverflowError,
+    CrashError,
     HiredError,
     ImageError,
     InputError,
@@ -19,6 +21,7 @@ from .errors import (
     ModelMismatchError,
     NativeError,
     NumericError,
+    OutputError,
     PromptError,
     StreamError,
     UnsupportedModelError,
@@ -34,11 +37,13 @@ __version__ = _version("hired-gguf")
 __all__ = [
     "LLAVA_NEXT_PINPOINTS",
     "Answer",
+    "AnswerError",
     "AnswerStream",
     "BudgetError",
     "Chat",
     "ClosedError",
     "ContextOverflowError",
+    "CrashError",
     "Encoding",
     "HiREDChatHandler",
     "HiredError",
@@ -50,6 +55,7 @@ __all__ = [
     "ModelMismatchError",
     "NativeError",
     "NumericError",
+    "OutputError",
     "PromptError",
     "Selection",
     "StreamError",

@@ -101,6 +101,17 @@ def clear(llama: llama_cpp.Llama) -> None:
     llama._ctx.kv_cache_clear()
 
 
+def keep_to_last_image(llama: llama_cpp.Llama) -> None:
+    """Cut off what follows the last image, so that the next prompt evaluates its text there as one batch.
+
+    Its answer then has the same numbers as in a fresh context, whatever was asked about the image before.
+    """
+    state = state_of(llama)
+    with state.lock:
+        if state.ledger.images and state.ledger.is_true(llama) and removable(llama):
+            _cut(llama, state.ledger.images[-1].end)
+
+
 def _cut(llama: llama_cpp.Llama, keep: int) -> int:
     """Keep so many positions, or none where llama.cpp cannot. How many there are now."""
     images = [span for span in state_of(llama).ledger.images if span.end <= keep]

@@ -38,6 +38,14 @@ class PromptError(HiredError, ValueError):
     """A message list that the chat-completion format does not allow."""
 
 
+class AnswerError(HiredError, ValueError):
+    """An answer that is not what was asked for, such as JSON cut off by ``max_tokens``."""
+
+
+class OutputError(HiredError, ValueError):
+    """An output file that is in use, holds something else, or belongs to a run with other settings."""
+
+
 class ContextOverflowError(HiredError, ValueError):
     """The prompt needs more positions than the context holds."""
 
@@ -52,6 +60,10 @@ class ClosedError(HiredError, RuntimeError):
 
 class StreamError(HiredError, RuntimeError):
     """A stream was read on after its model had been given another prompt."""
+
+
+class CrashError(HiredError, RuntimeError):
+    """A task during which the process ended twice. Never raised: records name it."""
 
 
 class NativeError(HiredError, RuntimeError):

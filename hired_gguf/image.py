@@ -35,12 +35,31 @@ _TURNS = {  # EXIF orientation to what makes the picture upright
 }
 
 
+def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BYTES) -> Any:
+    """Return the bytes that a path or URL holds; another source is returned as it is.
+
+    Raises ``ImageError``, which names the source.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return source
+    name = describe(source)
+    if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
+        if not allow_http:
+            raise ImageError(f"{name}: http is off; pass allow_http=True, or download the picture first")
+        return fetch_url(source, max_bytes=max_bytes)
+    try:
+        return read_bytes(source, max_bytes)
+    except ValueError as error:  # ImageError, and what a name that no file can have gives
+        raise ImageError(f"{name}: {error}") from None
+
+
 def load_image(
     source: ImageSource,
     *,
     allow_http: bool = False,
     max_bytes: int = MAX_BYTES,
     max_pixels: int = MAX_PIXELS,
+    name: str | None = None,
 ) -> Image.Image:
     """Return the picture upright, in mode RGB, as a new image without metadata.
 
@@ -50,13 +69,11 @@ def load_image(
     and I, 0..65535) is scaled to 8. ``max_bytes`` limits the encoded image; ``max_pixels`` the decoded one,
     checked before decoding. The source is never changed, and no other program is started.
 
-    Raises ``ImageError``, which names the source, for whatever cannot be read, is damaged or is too large.
+    Raises ``ImageError`` for whatever cannot be read, is damaged or is too large. It names the source, or
+    ``name`` where the caller knows a better one.
     """
-    name = describe(source)
-    if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
-        if not allow_http:
-            raise ImageError(f"{name}: http is off; pass allow_http=True, or download the picture first")
-        source = fetch_url(source, max_bytes=max_bytes)
+    name = name or describe(source)
+    source = read_image(source, allow_http=allow_http, max_bytes=max_bytes)
     try:
         image = _open(source, max_bytes)
         _check_size(image.size, max_pixels)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Literal, overload
 
@@ -14,9 +16,13 @@ from .chat import Chat
 from .chat_handler import HiREDChatHandler
 from .context import state_of
 from .errors import ClosedError, NativeError
+from .gguf_file import fingerprint, read_gguf
 from .messages import Images, Messages, user_message
 from .mmproj import check_pair, check_text_model
 from .progress import Progress
+from .qa.ask_many import Tasks, ask_many
+from .qa.progress import OnProgress
+from .qa.record import Record
 from .run import Run
 from .sampling import check_names
 
@@ -93,6 +99,11 @@ class LlavaNext:
             raise ClosedError("this LlavaNext is closed")
         return self._llama
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the language model's file; see `hired_gguf.gguf_file.fingerprint`."""
+        return fingerprint(read_gguf(self.llama.model_path))
+
     @overload
     def ask(self, image: Images, question: str, *, stream: Literal[True], **options: Any) -> AnswerStream: ...
     @overload
@@ -131,6 +142,50 @@ class LlavaNext:
         run = Run()
         chunks = self.handler(llama=self.llama, messages=messages, stream=True, run=run, **options)
         return AnswerStream(chunks, run)
+
+    def ask_many(
+        self,
+        tasks: Tasks,
+        *,
+        output: str | os.PathLike[str] | None = None,
+        on_progress: OnProgress | None = None,
+        as_completed: bool = False,
+        retry_errors: bool = False,
+        force: bool = False,
+        template: str = "{question}",
+        system: str | None = None,
+        schema: Any = None,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        **options: Any,
+    ) -> Iterator[Record]:
+        """Answer many questions; one record (a dict, see docs/batch.md) for each task, in their order.
+
+        A task is a mapping with ``image`` and ``question``, and perhaps ``id``, ``budget``, ``max_tokens``
+        and ``schema``; what else is in it is ignored. Questions about one image run together. A task that
+        fails gives a record with its error. With an ``output`` file, records are kept there as they come,
+        and a run that was ended in any way goes on where it was; the other names are options of
+        ``hired-gguf qa``. Further options are those of `ask`, as far as JSON can hold them.
+
+        Raises InputError, BudgetError, PromptError; while iterated OutputError, OSError.
+        """
+        return ask_many(
+            self,
+            tasks,
+            output=output,
+            on_progress=on_progress,
+            as_completed=as_completed,
+            retry_errors=retry_errors,
+            force=force,
+            template=template,
+            system=system,
+            schema=schema,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            **options,
+        )
 
     def chat(self, *, system: str | None = None, **options: Any) -> Chat:
         """Start a conversation; options are those of `ask`, for every turn."""

@@ -1,0 +1,221 @@
+"""``hired-gguf qa``: many questions about many pictures, one JSON object an answer."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+
+from ..errors import InputError, OutputError, PromptError
+from ..gguf_file import fingerprint, read_gguf
+from ..mmproj import read_mmproj
+from ..qa.ask_many import make_tasks
+from ..qa.batch import run_batch
+from ..qa.inputs import Fields, every_question, read_tasks
+from ..qa.memory import Memory
+from ..qa.record import as_line
+from ..qa.schema import load_schema
+from ..qa.settings import PLACE, Settings
+from ..qa.store import Store, require_file
+from ..qa.task import FIELDS, Task
+from . import loading, options
+from .batch_status import BatchStatus
+from .shared import ANSWER, SHARED, add_shared
+from .terminal import StatusLine, say
+
+EXAMPLES = """\
+examples:
+  hired-gguf qa --images photos --question "What is on the table?" --output answers.jsonl
+  hired-gguf qa --images 'scans/*.png' --question "Total?" --question "Date?" --output totals.jsonl
+  hired-gguf qa --input tasks.jsonl --output answers.jsonl --retry-errors
+  hired-gguf qa --input tasks.csv --schema invoice.json --output invoices.jsonl
+
+A run that was ended in any way goes on where it was when the same command is given again. docs/batch.md has
+the fields of tasks and records.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = options.new_parser(
+        commands,
+        "qa",
+        "answer lists of questions about folders of pictures",
+        "Ask many questions about many pictures. Each answer, or error, is one line of JSON. Questions\n"
+        "about the same picture run together, so that it is encoded and read once.",
+        EXAMPLES,
+    )
+    _add_input_options(parser)
+    _add_output_options(parser)
+    options.add_budget_options(parser)
+    _add_answer_options(parser)
+    options.add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("tasks", "pictures and questions, or a file of both")
+    add = group.add_argument
+    add(
+        "--images",
+        nargs="+",
+        action="extend",
+        metavar="WHERE",
+        help="folders (their pictures, in name order), files, or globs in quotes",
+    )
+    add("--question", action="append", metavar="TEXT", help="asked about every picture; repeatable")
+    add(
+        "--input",
+        metavar="FILE",
+        help="JSON Lines or CSV with image and question, and if wanted id, budget, max_tokens, schema; "
+        "- for standard input",
+    )
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("records")
+    add = group.add_argument
+    add(
+        "--output",
+        metavar="FILE",
+        help="JSON Lines, where the next start goes on (default: standard output, without that)",
+    )
+    add("--as-completed", action="store_true", help="write records as they come, not in the tasks' order")
+    add("--retry-errors", action="store_true", help="ask again what ended in an error or a crash")
+    add(
+        "--force",
+        action="store_true",
+        help="take an output of other settings, and answer everything anew behind it",
+    )
+
+
+def _add_answer_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("answer")
+    add = group.add_argument
+    add("--schema", metavar="FILE", help="a JSON schema that every answer follows")
+    add(
+        "--template",
+        dest="question_template",
+        default=PLACE,
+        metavar="TEXT",
+        help=f"around every question, as 'Question: {PLACE}'",
+    )
+    chat = SHARED["template"]
+    add_shared(group, [option for option in ANSWER if option is not chat])
+    add("--chat-template", dest=chat.dest, choices=chat.choices, help=chat.help)
+    group.set_defaults(shared=(*group.get_default("shared"), chat.name))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer all tasks. 0 if every one has a record, whatever its status; 130 if interrupted."""
+    try:
+        tasks = _tasks(args)
+        pair = loading.model_pair(args)
+        settings = _settings(args, pair)
+        store = _store(args, settings)
+    except (InputError, PromptError, OutputError) as error:
+        raise loading.UsageError(str(error)) from error
+    try:
+        with store, _interruptible():
+            return _answer(args, pair, tasks, settings, store)
+    except KeyboardInterrupt:
+        if isinstance(store, Store):
+            say(f"interrupted; the same command goes on with {store.path.name}")
+        return 130
+
+
+def _tasks(args: argparse.Namespace) -> list[Task]:
+    """What is asked for. Raises UsageError, InputError."""
+    if bool(args.images) == bool(args.input):
+        raise loading.UsageError("give either --images and --question, or --input")
+    if bool(args.images) != bool(args.question):
+        raise loading.UsageError("--images needs --question, and --question needs --images")
+    fields = every_question(args.images, args.question) if args.images else read_tasks(args.input)
+    _name_unused(fields)
+    return make_tasks(fields)
+
+
+def _name_unused(fields: list[Fields]) -> None:
+    unused = {name for task in fields for name in task} - {*FIELDS}
+    if unused:
+        say(f"fields of the input that are not used: {', '.join(sorted(unused))}")
+
+
+def _settings(args: argparse.Namespace, pair: tuple[Path, Path]) -> Settings:
+    return Settings(
+        model=fingerprint(read_gguf(pair[0])),
+        mmproj=read_mmproj(pair[1]).fingerprint,
+        budget=args.budget,
+        alpha=args.alpha,
+        allocation=args.allocation,
+        newlines=args.newlines,
+        chat_template=args.template,
+        template=args.question_template,
+        system=args.system,
+        max_tokens=args.max_tokens,
+        temperature=args.temperature,
+        seed=args.seed,
+        schema=load_schema(args.schema) if args.schema else None,
+    )
+
+
+def _store(args: argparse.Namespace, settings: Settings) -> Store | nullcontext[Memory]:
+    """Raises UsageError, OutputError."""
+    if args.output is None:
+        if args.retry_errors or args.force:
+            raise loading.UsageError("--retry-errors and --force are about a file: give --output")
+        return nullcontext(Memory())
+    inputs = [path for path in (args.input, args.schema, args.model, args.mmproj) if path not in (None, "-")]
+    require_file(Path(args.output), inputs)
+    return Store(args.output, settings, force=args.force)
+
+
+def _answer(
+    args: argparse.Namespace,
+    pair: tuple[Path, Path],
+    tasks: list[Task],
+    settings: Settings,
+    store: Store | nullcontext[Memory],
+) -> int:
+    place = store if isinstance(store, Store) else store.enter_result
+    with StatusLine() as line, loading.load_model(args, pair, line) as llm:
+        status = BatchStatus(line)
+        llm.handler.on_progress = status.stage
+        records = run_batch(
+            llm,
+            tasks,
+            settings,
+            place,
+            in_order=not args.as_completed,
+            retry_errors=args.retry_errors,
+            on_progress=status.note,
+        )
+        with closing(records):
+            for record in records:
+                if place is not store:
+                    line.clear()
+                    sys.stdout.buffer.write(as_line(record))
+                    sys.stdout.buffer.flush()
+    status.finish(args.output)
+    return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the polite ways to end a process drop the current task and stop. A second one ends it at once."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), _interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt

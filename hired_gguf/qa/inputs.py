@@ -1,0 +1,127 @@
+"""Where tasks come from: pictures and questions, a JSON Lines or CSV file, standard input."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import InputError
+
+Fields = dict[str, Any]
+
+#: What counts as a picture in a folder.
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+MAX_LINE = 64 << 20
+
+
+def every_question(images: Iterable[str], questions: Sequence[str]) -> list[Fields]:
+    """Every question about every picture, picture by picture. Raises InputError where there is none."""
+    found = list(dict.fromkeys(path for image in images for path in find_pictures(image)))
+    return [{"image": path, "question": question} for path in found for question in questions]
+
+
+def find_pictures(where: str) -> list[str]:
+    """The pictures in a folder, or the files that a glob names, in name order.
+
+    In a folder, names that begin with a dot and names without one of PICTURES are left alone. Raises
+    InputError if nothing is left.
+    """
+    if os.path.isdir(where):
+        names = sorted(name for name in os.listdir(where) if not name.startswith("."))
+        found = [os.path.join(where, name) for name in names if name.lower().endswith(PICTURES)]
+    else:
+        found = [where] if os.path.exists(where) else sorted(glob.glob(where, recursive=True))
+    found = [path for path in found if os.path.isfile(path)]
+    if not found:
+        raise InputError(f"no pictures in {where!r}; a folder must hold files of {', '.join(PICTURES)}")
+    return found
+
+
+def read_tasks(source: str) -> list[Fields]:
+    """The tasks of a file, or of standard input if ``source`` is "-".
+
+    A name that ends in .csv is CSV with a header line, one of JSON_LINES is an object a line; where the name
+    does not say it, a first character "{" does. Raises InputError, naming file and line, for a file that is
+    neither; what is in a task is looked at later.
+    """
+    if source == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise InputError("'-' reads tasks from standard input, but none come there")
+        return _parse(sys.stdin.buffer, "standard input", "")
+    try:
+        with Path(source).open("rb") as file:
+            return _parse(file, repr(source), Path(source).suffix.lower())
+    except OSError as error:
+        raise InputError(f"{source!r} cannot be read: {error.strerror}") from None
+
+
+def _parse(file: BinaryIO, name: str, suffix: str) -> list[Fields]:
+    lines = list(_lines(file, name))
+    first = next((line.lstrip()[:1] for _, line in lines if line.strip()), "")
+    if suffix in JSON_LINES or (suffix != ".csv" and first in ("{", "[")):
+        tasks = [_object(line, f"{name}, line {number}") for number, line in lines if line.strip()]
+    else:
+        tasks = list(_rows("".join(line for _, line in lines), name))
+    if not tasks:
+        raise InputError(f"{name} holds no tasks")
+    return tasks
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise InputError(f"{name}, line {number} is longer than {MAX_LINE} bytes")
+        try:
+            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{name}, line {number} is not UTF-8: {error.reason}") from None
+
+
+def _object(line: str, where: str) -> Fields:
+    try:
+        value = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{where} is a JSON {type(value).__name__}; needed is one object a line")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _rows(text: str, name: str) -> Iterator[Fields]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = [column.strip() for column in reader.fieldnames or []]
+        missing = [column for column in ("image", "question") if column not in columns]
+        if missing:
+            raise InputError(f"{name}, line 1: no column {' and no '.join(missing)}; found: {columns}")
+        reader.fieldnames = columns
+        for row in reader:
+            if None in row:
+                raise InputError(f"{name}, line {reader.line_num} has more cells than the header")
+            yield {**row, **{key: _number(row.get(key)) for key in ("budget", "max_tokens")}}
+    except csv.Error as error:
+        raise InputError(f"{name}, line {reader.reader.line_num} is not CSV: {error}") from None
+
+
+def _number(text: str | None) -> Any:
+    """What a cell says: 640 is an int, 0.2 a float, anything else stays text."""
+    for kind in (int, float):
+        try:
+            return kind(text or "")
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,113 @@
+"""OUTPUT.journal: what was begun, and the records that wait for their turn. Its lock is the run's."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import OutputError
+from .lines import LinesFile, Place, beside, sync_folder
+from .lock import try_lock
+from .record import Record, is_record
+
+STARTS = (b'{"attempt": ', b'{"dropped": ', b'{"retry": ', b'{"record": ')
+
+
+class Journal:
+    """The journal of an output file, locked. Each line is an object with one of four names.
+
+    ``attempt`` (a task's key) is written before a task is asked, ``dropped`` (a key) if it was given up
+    without harm, ``record`` when it is done but not its turn, ``retry`` (keys) where failed ones get another
+    chance. ``attempts`` counts, by key, those that nothing ended: the process died in them.
+
+    Raises OutputError if another run has it, OSError.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.path = beside(output, ".journal")
+        self.attempts: Counter[str] = Counter()
+        self.retried: set[str] = set()
+        self._file = _open_locked(self.path, output)
+
+    def scan(self) -> Iterator[tuple[Place, Record]]:
+        """The records in it, the oldest first."""
+        for place, value in self._file.scan():
+            if not isinstance(value, dict) or len(value) != 1:
+                raise OutputError(f"{self.path} holds something else than a journal of hired-gguf qa")
+            ((name, content),) = value.items()
+            if name == "record" and is_record(content):
+                self._end(content["key"])
+                yield place, content
+            elif name == "attempt":
+                self.attempts[content] += 1
+            elif name == "dropped":
+                self.attempts[content] -= 1
+            elif name == "retry":
+                self._forget(content)
+
+    def begin(self, key: str) -> None:
+        """Note that a task is about to be asked."""
+        self._file.append({"attempt": key})
+        self.attempts[key] += 1
+
+    def drop(self, key: str) -> None:
+        """Note that a task was given up, so that the attempt does not count."""
+        self._file.append({"dropped": key})
+        self.attempts[key] -= 1
+
+    def retry(self, keys: Iterable[str]) -> None:
+        """Forget what happened to tasks before."""
+        if chosen := sorted(keys):
+            self._file.append({"retry": chosen})
+            self._forget(chosen)
+
+    def add(self, record: Record) -> Place:
+        """Keep a record until its turn."""
+        place = self._file.append({"record": record})
+        self._end(record["key"])
+        return place
+
+    def read(self, place: Place) -> bytes:
+        """The line of a record."""
+        return self._file.read(place)
+
+    def remove(self) -> None:
+        """Delete it: everything is in the output."""
+        if os.name == "posix":
+            self.path.unlink(missing_ok=True)  # still locked, so that nobody writes to what is going away
+            sync_folder(self.path)
+            self._file.close()
+        else:
+            self._file.close()
+            with suppress(OSError):
+                self.path.unlink()
+
+    def close(self) -> None:
+        """Let the next run have it. An empty one is not left lying about."""
+        if self._file.fd >= 0 and not os.fstat(self._file.fd).st_size:
+            self.remove()
+        self._file.close()
+
+    def _end(self, key: str) -> None:
+        self.attempts.pop(key, None)
+        self.retried.discard(key)
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.attempts.pop(key, None)
+            self.retried.add(key)
+
+
+def _open_locked(path: Path, output: Path) -> LinesFile:
+    while True:
+        file = LinesFile(path, STARTS)
+        if not try_lock(file.fd):
+            file.close()
+            raise OutputError(f"{output} is being written by another run; wait for it, or name another file")
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fd), path.stat()):
+                return file
+        file.close()  # the run before has just finished and deleted it

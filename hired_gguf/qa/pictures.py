@@ -1,0 +1,89 @@
+"""The pictures of tasks: which tasks share one, and what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import ImageError
+from ..image import load_image, read_image
+from ..source import describe
+from .task import Task
+
+
+def group_by_image(tasks: Sequence[Task]) -> Iterator[list[int]]:
+    """The indexes of tasks that name the same image, in order of first appearance.
+
+    Within a group, equal budgets stand together, so that the image is also prefilled once a budget.
+    """
+    groups: dict[str, dict[Any, list[int]]] = {}
+    for index, task in enumerate(tasks):
+        group = groups.setdefault(_name(task), {})
+        group.setdefault(repr(task.budget), []).append(index)
+    for budgets in groups.values():
+        yield [index for indexes in budgets.values() for index in indexes]
+
+
+def _name(task: Task) -> str:
+    """Equal for tasks with the same image, without reading a file."""
+    image = task.image
+    if isinstance(image, (str, os.PathLike)):
+        return f"path {os.fsdecode(image)}"
+    return digest(image) if isinstance(image, (bytes, Image.Image, np.ndarray)) else f"none {image!r}"
+
+
+def digest(content: bytes | Image.Image | np.ndarray[Any, Any]) -> str:
+    """SHA-256 of an encoded image, or of pixels with their format."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    if isinstance(content, Image.Image):
+        facts: Any = (content.mode, content.size)
+        data = content.tobytes()
+    else:
+        facts, data = (content.dtype.str, content.shape), content.tobytes()
+    return hashlib.sha256(repr(facts).encode() + data).hexdigest()
+
+
+class Picture:
+    """The image of a group, read and decoded at most once each. Both may raise ImageError, every time."""
+
+    def __init__(self, source: Any, allow_http: bool) -> None:
+        self._source = source
+        self._allow_http = allow_http
+        self._content: Any = None
+        self._decoded: Image.Image | ImageError | None = None
+
+    def digest(self) -> str:
+        """What tells this image from any other; its name where it cannot be read."""
+        try:
+            content = self._read()
+        except ImageError:
+            content = None
+        readable = isinstance(content, (bytes, Image.Image, np.ndarray))
+        return digest(content) if readable else f"unreadable {describe(self._source)}"
+
+    def load(self) -> Image.Image:
+        """The decoded image."""
+        if self._decoded is None:
+            try:
+                self._decoded = load_image(self._read(), name=describe(self._source))
+            except ImageError as error:
+                self._decoded = error
+        if isinstance(self._decoded, ImageError):
+            raise self._decoded
+        return self._decoded
+
+    def _read(self) -> Any:
+        if self._content is None:
+            try:
+                self._content = read_image(self._source, allow_http=self._allow_http)
+            except ImageError as error:
+                self._content = error
+        if isinstance(self._content, ImageError):
+            raise self._content
+        return self._content

@@ -1,0 +1,96 @@
+"""What is known of a task afterwards, as one JSON object."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from importlib.metadata import version
+from typing import Any
+
+from ..answer import Answer
+from ..errors import CrashError
+from .settings import Settings
+from .task import Task
+
+#: See docs/batch.md for the fields.
+Record = dict[str, Any]
+
+VERSION = version("hired-gguf")
+FIRST_FIELD = b'{"id": '  # of every line
+
+
+def make_record(
+    key: str,
+    task: Task,
+    settings: Settings,
+    *,
+    answer: Answer | None = None,
+    parsed: Any = None,
+    error: Exception | None = None,
+) -> Record:
+    """The record of an answer, of an error, or of an answer that has one.
+
+    ``timings`` and ``reuse`` tell what the run had to do; all else is the same however often it was resumed.
+    """
+    fields = settings.as_dict()
+    model, mmproj = fields.pop("model"), fields.pop("mmproj")
+    given = dataclasses.asdict(answer) if answer else {}
+    return {
+        "id": task.id,
+        "image": task.image_label,
+        "question": task.question if isinstance(task.question, str) else None,
+        "answer": given.get("text"),
+        "parsed": parsed,
+        "status": "crashed" if isinstance(error, CrashError) else "error" if error else "ok",
+        "error": {"type": type(error).__name__, "message": str(error)} if error else None,
+        "finish_reason": given.get("finish_reason"),
+        "visual_tokens": given.get("visual_tokens"),
+        "visual_tokens_full": given.get("visual_tokens_full"),
+        "budget": settings.budget if task.budget is None else _plain(task.budget),
+        "max_tokens": settings.max_tokens if task.max_tokens is None else _plain(task.max_tokens),
+        "prompt_tokens": given.get("prompt_tokens"),
+        "completion_tokens": given.get("completion_tokens"),
+        "timings": given.get("timings"),
+        "reuse": {name: given[name] for name in ("reused_tokens", "encoded_images", "reused_encodings")}
+        if answer
+        else None,
+        "model": model,
+        "mmproj": mmproj,
+        "version": VERSION,
+        "settings": fields,
+        "key": key,
+    }
+
+
+def _plain(value: Any) -> Any:
+    sound = isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
+    return value if sound else repr(value)
+
+
+def with_labels(record: Record, task: Task) -> Record:
+    """The record with the id and the image's name of a task: an answer is kept by content, not by name."""
+    return {**record, "id": task.id, "image": task.image_label}
+
+
+def has_failed(record: Record) -> bool:
+    """Whether ``--retry-errors`` asks again."""
+    return bool(record["status"] != "ok")
+
+
+def is_record(value: Any) -> bool:
+    """Whether a line of an output file is a record."""
+    needed: dict[str, type] = {"key": str, "status": str, "model": str, "mmproj": str, "settings": dict}
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("id"), (str, int))
+        and all(isinstance(value.get(name), kind) for name, kind in needed.items())
+    )
+
+
+def as_line(value: Any) -> bytes:
+    """JSON on one line, its end included. A name that is not Unicode is escaped."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,87 @@
+"""The settings of a run: what decides its answers besides pictures and questions, and how two runs differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from ..config import TokenBudget
+from ..errors import InputError
+from ..sampling import check_names
+
+PLACE = "{question}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Whatever decides an answer and is the same for all tasks.
+
+    ``model`` and ``mmproj`` are fingerprints of the files. ``template`` holds "{question}" where the question
+    goes; ``chat_template`` is `LlavaNext`'s. ``sampling`` has further options of `LlavaNext.ask`. Context
+    size, threads and devices are not here: they decide how fast an answer comes.
+
+    Raises InputError, PromptError.
+    """
+
+    model: str
+    mmproj: str
+    budget: int | float = 0.2
+    alpha: float = 0.5
+    allocation: str = "hired"
+    newlines: str = "auto"
+    chat_template: str | None = None
+    template: str = PLACE
+    system: str | None = None
+    max_tokens: int = 256
+    temperature: float = 0.0
+    seed: int | None = None
+    schema: Mapping[str, Any] | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        TokenBudget(self.budget, self.alpha, self.allocation, self.newlines)
+        if not isinstance(self.template, str) or PLACE not in self.template:
+            raise InputError(f"template is {self.template!r}; it must hold {PLACE}")
+        check_names(self.sampling)
+        try:
+            json.dumps(self.as_dict(), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"an option of a batch must be plain JSON: {error}") from None
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for equal settings."""
+        return hashlib.sha256(json.dumps(self.as_dict()).encode()).hexdigest()
+
+    def ask_options(self) -> dict[str, Any]:
+        """The keyword arguments of `LlavaNext.ask` that are the same for every task."""
+        names = ("alpha", "allocation", "newlines", "system", "temperature", "seed")
+        given = {name: getattr(self, name) for name in names}
+        return {**given, **self.sampling}
+
+    def differences(self, record: Mapping[str, Any]) -> list[str]:
+        """How a record's settings differ from these, as "budget was 0.2 and is 0.4"."""
+        theirs = settings_of(record)
+        return [
+            f"{name} was {_short(theirs.get(name))} and is {_short(ours)}"
+            for name, ours in self.as_dict().items()
+            if json.dumps(theirs.get(name)) != json.dumps(ours)  # 1 is a token, 1.0 is all
+        ]
+
+
+def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a record was made with."""
+    return {"model": record["model"], "mmproj": record["mmproj"], **record["settings"]}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,143 @@
+"""A task: one question about one picture, each field checked."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..config import TokenBudget
+from ..errors import HiredError, InputError
+from ..source import describe
+from .schema import load_schema
+
+#: What a task may hold; ``image`` and ``question`` it must.
+FIELDS = ("image", "question", "id", "budget", "max_tokens", "schema")
+
+_MOST_TOKENS = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A question about a picture. Where ``budget``, ``max_tokens`` or ``schema`` is None, the run's holds.
+
+    ``error`` is what is wrong with a task that cannot be asked; its fields then are as they were given.
+    """
+
+    id: str | int
+    image: Any
+    question: str
+    budget: int | float | None = None
+    max_tokens: int | None = None
+    schema: Mapping[str, Any] | None = None
+    error: HiredError | None = None
+
+    @property
+    def image_label(self) -> str | None:
+        """The image as its record names it: a path or URL as given, a description of anything else."""
+        if isinstance(self.image, (str, os.PathLike)):
+            text = os.fsdecode(self.image)
+            return describe(text) if text[:5].lower() == "data:" else text
+        return None if self.image is None else describe(self.image)
+
+
+def make_task(fields: Mapping[str, Any], number: int) -> Task:
+    """Check the fields of a task. ``number``, from 1, is the id of one that has none.
+
+    None, NaN (as pandas marks what is missing) and "" in an optional field mean that it is not there. Other
+    fields than FIELDS are not looked at.
+    """
+    given = {name: None if _missing(fields.get(name)) else fields[name] for name in FIELDS}
+    for name in ("id", "budget", "max_tokens", "schema"):
+        if not str(given[name]).strip():
+            given[name] = None
+    error: HiredError | None = None
+    checked: dict[str, Any] = {"id": number}
+    for name, check in _CHECKS.items():
+        try:
+            checked[name] = check(given[name]) if given[name] is not None else _absent(name, number)
+        except HiredError as wrong:
+            error = error or wrong
+            checked.setdefault(name, given[name])
+    return Task(**checked, error=error)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, (float, np.floating)) and math.isnan(value))
+
+
+def _absent(name: str, number: int) -> Any:
+    if name in ("image", "question"):
+        raise InputError(f"{name} is missing")
+    return number if name == "id" else None
+
+
+def _id(value: Any) -> str | int:
+    if isinstance(value, str):
+        return str(value)
+    if _is_whole(value):
+        return int(value)
+    raise InputError(f"id is {_short(value)}; allowed: a string or a whole number")
+
+
+def _image(value: Any) -> Any:
+    allowed = (str, os.PathLike, bytes, Image.Image, np.ndarray)
+    if isinstance(value, allowed) and not (isinstance(value, (str, bytes)) and not value):
+        return value
+    raise InputError(f"image is {_short(value)}; allowed: a path, a URL, bytes, a PIL image or a uint8 array")
+
+
+def _question(value: Any) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"question is {_short(value)}; allowed: a string")
+    if not value.strip():
+        raise InputError("question is empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"question holds a lone surrogate at character {error.start}") from None
+    return str(value)
+
+
+def _budget(value: Any) -> int | float:
+    return TokenBudget(value).budget
+
+
+def _max_tokens(value: Any) -> int:
+    if _is_whole(value) and 1 <= value <= _MOST_TOKENS:
+        return int(value)
+    raise InputError(f"max_tokens is {_short(value)}; allowed: a whole number from 1 to {_MOST_TOKENS}")
+
+
+_CHECKS = {
+    "id": _id,
+    "image": _image,
+    "question": _question,
+    "budget": _budget,
+    "max_tokens": _max_tokens,
+    "schema": load_schema,
+}
+
+
+def _is_whole(value: Any) -> bool:
+    """Also 32.0: pandas makes the integers of a column with gaps floats."""
+    whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
+    return whole and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:100] + "..."
+
+
+def identity(task: Task) -> str:
+    """The fields that make it another task, as JSON: all but id and image."""
+    fields = [task.question, task.budget, task.max_tokens, task.schema]
+    return json.dumps(fields, default=repr)
