@@ -20,12 +20,12 @@ from .image import load_image
 from .messages import ImagePart, Messages, parse_messages
 from .mmproj import check_pair, read_mmproj
 from .progress import Progress
-from .prompt_images import CachedEncoder, require_room, visual_rows
+from .prompt_images import CachedEncoder, Selector, require_room, visual_rows
 from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
 from .sampling import PASSED_ON, check_sampling, stop_strings
 from .templates import ChatTemplate, choose_template, render
 from .tokens import PromptTokenizer, Segment
-from .vision import VisionEncoder, tiling_of
+from .vision import EncodedImage, VisionEncoder, tiling_of
 
 
 class HiREDChatHandler:
@@ -68,6 +68,7 @@ class HiREDChatHandler:
         self.allow_http = allow_http
         self.info = read_mmproj(mmproj)
         self.last_run = Run()
+        self.selector: Selector = EncodedImage.select_with  # hired_gguf.evaluation puts another here
         self._encoder_options: dict[str, Any] = {
             "n_threads": n_threads,
             "device": device,
@@ -196,7 +197,7 @@ class HiREDChatHandler:
 
         encoder = CachedEncoder(self.load, self._cache, self._identity)
         tiled = list(zip(pictures, tilings, strict=True))
-        rows = visual_rows(encoder, tiled, config, run, self.on_progress)
+        rows = visual_rows(encoder, tiled, config, self.selector, run=run, on_progress=self.on_progress)
         evaluable = [next(rows) if isinstance(s, ImagePart) else s for s in segments]
         run.prompt_tokens = sum(map(len, evaluable))
         prompt = prefill(llama, evaluable, run.timings, self.on_progress)

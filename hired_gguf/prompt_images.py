@@ -18,8 +18,11 @@ from .errors import ContextOverflowError
 from .ledger import ImageRows
 from .progress import Progress
 from .run import Run
-from .selection import most_visual_tokens
+from .selection import Selection, most_visual_tokens
 from .vision import EncodedImage, VisionEncoder
+
+#: Says which tokens of an image stay; at most as many as `most_visual_tokens`.
+Selector = Callable[[EncodedImage, TokenBudget], Selection]
 
 
 def require_room(
@@ -63,6 +66,8 @@ def visual_rows(
     encoder: CachedEncoder,
     pictures: Sequence[tuple[Image.Image, _core.Tiling]],
     config: TokenBudget,
+    select: Selector,
+    *,
     run: Run,
     on_progress: Progress | None,
 ) -> Iterator[ImageRows]:
@@ -79,7 +84,7 @@ def visual_rows(
         else:
             run.reused_encodings += 1
         started = time.perf_counter()
-        selection = image.select_with(config)
+        selection = select(image, config)
         rows = image.pack(selection)
         run.selections.append(selection)
         run.timings.select_s += time.perf_counter() - started

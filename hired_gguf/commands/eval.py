@@ -1,0 +1,143 @@
+"""``hired-gguf eval``: how often answers are right under each budget."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..bench.chart import require_matplotlib
+from ..bench.results import write_whole
+from ..config import TokenBudget
+from ..errors import InputError
+from ..evaluation import chart, report
+from ..evaluation.builtin import builtin_pictures
+from ..evaluation.configuration import Configuration, cross_product, one_at_a_time
+from ..evaluation.jsonl import read_pictures
+from ..evaluation.results import Results
+from ..evaluation.run import Settings, answer_all
+from ..evaluation.tasks import Picture, sample
+from ..mmproj import read_mmproj
+from . import loading, options
+from .eval_options import BUILTIN, QUESTIONS, add_eval_options
+from .eval_status import EvalStatus
+from .terminal import StatusLine, say
+
+EXAMPLES = """\
+examples:
+  hired-gguf eval --chart accuracy.png
+  hired-gguf eval --budgets 1.0,0.2 --selections cls,random,none --n 1200 --json results.json
+  hired-gguf eval --tasks textvqa.jsonl --n 500 --model llava.gguf --mmproj mmproj.gguf --markdown textvqa.md
+
+Without a list, these run: the budgets with CLS selection and at random, no picture at all, and at budget 0.2
+each other value of one option alone. With any list, every combination of what is listed runs.
+docs/evaluation.md has more.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = options.new_parser(
+        commands,
+        "eval",
+        "measure how often answers are right under each budget",
+        "Ask questions whose answers are known under several budgets and policies, on the same pictures:\n"
+        "exact match with 95 % intervals, tokens kept and seconds. The built-in tasks are drawn pictures;\n"
+        "a file of image, question and answers brings TextVQA, DocVQA or your own.",
+        EXAMPLES,
+    )
+    add_eval_options(parser)
+    options.add_model_options(parser)
+    parser.set_defaults(run=run, **asdict(TokenBudget()), allow_http=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, and report. What was answered before an interrupt or an error goes to the JSON file, so marked."""
+    if args.chart:
+        require_matplotlib()
+    configurations = configurations_of(args)
+    try:
+        settings = Settings(args.seed, args.max_tokens, args.question_template, args.system)
+        given = None if args.tasks == BUILTIN else read_pictures(Path(args.tasks))
+    except InputError as error:
+        raise loading.UsageError(str(error)) from error
+    pair = loading.model_pair(args)
+    results = Results(configurations)
+    facts = facts_of(args, pair, settings)
+    with StatusLine() as line:
+        pictures = pictures_of(args, given, read_mmproj(pair[1]).image_size, line)
+        with loading.load_model(args, pair, line) as llm:
+            status = EvalStatus(line)
+            llm.handler.on_progress = status.stage
+            try:
+                for result in answer_all(llm, pictures, configurations, settings, status.note):
+                    results.add(result)
+            except BaseException:
+                save_part(args, results, facts)
+                raise
+    write(args, results.document(facts))
+    return 0
+
+
+def configurations_of(args: argparse.Namespace) -> list[Configuration]:
+    """What is listed, in all combinations; one option at a time if nothing is."""
+    given = {
+        "budgets": args.budgets,
+        "allocations": args.allocations,
+        "selections": args.selections,
+        "newlines": args.newline_rules,
+        "alphas": args.alphas,
+    }
+    listed = {name: value for name, value in given.items() if value is not None}
+    return cross_product(**listed) if listed else one_at_a_time()
+
+
+def pictures_of(
+    args: argparse.Namespace, given: list[Picture] | None, tile: int, line: StatusLine
+) -> list[Picture]:
+    """The tasks. Raises HiredError where pictures cannot be drawn."""
+    if given is not None:
+        return sample(given, args.n, args.seed) if args.n else given
+    line.show("drawing pictures")
+    return builtin_pictures(args.n or QUESTIONS, args.seed, tile)
+
+
+def facts_of(args: argparse.Namespace, pair: tuple[Path, Path], settings: Settings) -> dict[str, Any]:
+    """What opens the document."""
+    return {
+        "command": args.command_line,
+        "version": __version__,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "model": [path.name for path in pair],
+        "tasks": args.tasks,
+        "settings": {**asdict(settings), "chat_template": args.template, "n_ctx": args.n_ctx},
+    }
+
+
+def save_part(args: argparse.Namespace, results: Results, facts: dict[str, Any]) -> None:
+    """Keep the pictures that are through, where a file is wanted."""
+    if args.json not in (None, "-") and results.pictures:
+        save_json(args.json, results.document(facts, complete=False))
+        say(f"{args.json} holds the first {len(results.pictures)} pictures, and says that it is not complete")
+
+
+def save_json(path: Path, document: dict[str, Any]) -> None:
+    """Write the document, a line a record."""
+    records = ",\n".join(json.dumps(record, ensure_ascii=False) for record in document["records"])
+    head = json.dumps({**document, "records": []}, indent=1, ensure_ascii=False)
+    write_whole(path, head.removesuffix("[]\n}") + f"[\n{records}\n]\n}}\n")
+
+
+def write(args: argparse.Namespace, document: dict[str, Any]) -> None:
+    """Report in all the ways that are asked for."""
+    if args.json not in (None, "-"):
+        save_json(args.json, document)
+    print(json.dumps(document, indent=1) if args.json == "-" else report.as_text(document))
+    if args.markdown:
+        write_whole(args.markdown, report.as_markdown(document))
+    if args.chart:
+        chart.draw(document, args.chart)

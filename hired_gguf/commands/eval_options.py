@@ -1,0 +1,118 @@
+"""The options of ``hired-gguf eval``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from ..config import ALLOCATIONS, NEWLINES
+from ..evaluation.configuration import BUDGETS, DEFAULT, SELECTIONS
+from ..evaluation.run import PLACE, Settings
+from . import values
+from .shared import SHARED, add_shared
+
+BUILTIN = "builtin"
+QUESTIONS = 600
+
+
+def add_eval_options(parser: argparse.ArgumentParser) -> None:
+    """All but those of the model."""
+    _add_task_options(parser)
+    _add_configuration_options(parser)
+    _add_result_options(parser)
+    _add_answer_options(parser)
+
+
+def _add_task_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("tasks").add_argument
+    add(
+        "--tasks",
+        default=BUILTIN,
+        metavar="FILE.jsonl",
+        help="lines of image, question, answers, and if wanted id and kind (default: builtin)",
+    )
+    add(
+        "--n",
+        type=values.number(int, 1, 10**6),
+        metavar="N",
+        help=f"questions (default: {QUESTIONS} built-in ones; all of a file, else N of it by lot)",
+    )
+    add(
+        "--seed",
+        type=values.number(int, 0, 2**32 - 1),
+        default=0,
+        metavar="S",
+        help="of the built-in pictures, and of all lots (default: 0)",
+    )
+
+
+def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
+    title = "lists, with commas between their values; what is not listed stays at its default"
+    add = parser.add_argument_group("configurations", title).add_argument
+    shown = ",".join(map(str, BUDGETS))
+    add("--budgets", type=values.budgets, metavar="B,...", help=f"(default: {shown})")
+    for name, dest, allowed in (
+        ("--allocations", "allocations", ALLOCATIONS),
+        ("--selections", "selections", SELECTIONS),
+        ("--newlines", "newline_rules", NEWLINES),
+    ):
+        about = f"of {', '.join(allowed)} (default: {allowed[0]})"
+        add(name, dest=dest, type=names(allowed), metavar="NAME,...", help=about)
+    add(
+        "--alpha",
+        dest="alphas",
+        type=alphas,
+        metavar="A,...",
+        help=f"numbers from 0 to 1 (default: {DEFAULT.alpha})",
+    )
+
+
+def _add_result_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("results", "a report goes to standard output").add_argument
+    add(
+        "--json",
+        type=values.json_target,
+        metavar="FILE",
+        help="also as JSON, with every answer; - for standard output instead of the report",
+    )
+    add("--markdown", type=values.new_file, metavar="FILE", help="also as Markdown")
+    add("--chart", type=values.new_file, metavar="FILE.png", help="accuracy against budget; needs matplotlib")
+
+
+def _add_answer_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("answer", "always the likeliest token")
+    group.add_argument(
+        "--max-tokens",
+        type=values.number(int, 1, 4096),
+        default=Settings.max_tokens,
+        metavar="N",
+        help=f"longest answer in tokens (default: {Settings.max_tokens})",
+    )
+    group.add_argument(
+        "--template",
+        dest="question_template",
+        default=PLACE,
+        metavar="TEXT",
+        help=f"around every question, as '{PLACE} Answer in one word.'",
+    )
+    chat = SHARED["template"]
+    add_shared(group, [SHARED["system"]])
+    group.add_argument("--chat-template", dest=chat.dest, choices=chat.choices, help=chat.help)
+    group.set_defaults(shared=(*group.get_default("shared"), chat.name))
+
+
+def names(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
+    """A list of such names, each once."""
+
+    def parse(text: str) -> list[str]:
+        found = list(dict.fromkeys(part.strip() for part in text.split(",")))
+        if wrong := [name for name in found if name not in allowed]:
+            raise argparse.ArgumentTypeError(f"{wrong[0]!r} is none of {', '.join(allowed)}")
+        return found
+
+    return parse
+
+
+def alphas(text: str) -> list[float]:
+    """Alphas with commas between them, each once."""
+    return list(dict.fromkeys(values.number(float, 0, 1)(part.strip()) for part in text.split(",")))

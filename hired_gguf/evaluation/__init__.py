@@ -1,0 +1,24 @@
+"""How often answers are right under each budget and policy (`hired-gguf eval`, docs/evaluation.md)."""
+
+from .builtin import builtin_pictures
+from .configuration import Configuration, cross_product, one_at_a_time
+from .jsonl import read_pictures
+from .matching import is_right, normalise
+from .results import Results
+from .run import Settings, evaluate
+from .tasks import Picture, Question
+
+__all__ = [
+    "Configuration",
+    "Picture",
+    "Question",
+    "Results",
+    "Settings",
+    "builtin_pictures",
+    "cross_product",
+    "evaluate",
+    "is_right",
+    "normalise",
+    "one_at_a_time",
+    "read_pictures",
+]

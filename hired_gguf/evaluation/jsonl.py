@@ -1,0 +1,100 @@
+"""Questions of a JSON Lines file: how TextVQA, DocVQA and the like come in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..image import load_image
+from .matching import normalise
+from .tasks import Picture, Question
+
+
+def read_pictures(path: Path) -> list[Picture]:
+    """The pictures of a file, in the order of their first questions.
+
+    Each line is an object with ``image`` (a path, seen from the file's folder), ``question``, and ``answers``
+    (a list, any of which is right) or ``answer``; it may have ``id`` and ``kind``. Other fields are ignored,
+    as are empty lines. Raises InputError, naming file, line and field.
+    """
+    found: dict[Path, list[Question]] = {}
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            image, question = _parse(line, number, path)
+            found.setdefault(image, []).append(question)
+    if not found:
+        raise InputError(f"{path} holds no questions")
+    return [Picture(str(image), partial(load_image, image), tuple(qs)) for image, qs in found.items()]
+
+
+def _parse(line: bytes, number: int, path: Path) -> tuple[Path, Question]:
+    where = f"{path}, line {number}"
+    try:
+        fields = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not UTF-8: {error.reason}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise InputError(f"{where} is a JSON {type(fields).__name__}; needed is one object a line")
+    try:
+        question = Question(
+            id=_id(fields.get("id", number)),
+            text=_text(fields, "question"),
+            answers=_answers(fields),
+            kind=_text(fields, "kind") if "kind" in fields else Question.kind,
+        )
+        return _image(fields, path.parent), question
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _id(value: Any) -> str | int:
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        return value
+    raise InputError(f"id is {_short(value)}; allowed: a text or a whole number")
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    if name not in fields:
+        raise InputError(f"{name} is missing")
+    value = fields[name]
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{name} is {_short(value)}; allowed: a text that is not empty")
+    return value
+
+
+def _image(fields: Mapping[str, Any], folder: Path) -> Path:
+    path = folder / _text(fields, "image")
+    if not path.is_file():
+        raise InputError(f"image {str(path)!r} is {'not a' if path.exists() else 'no such'} file")
+    return path
+
+
+def _answers(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    if ("answer" in fields) == ("answers" in fields):
+        raise InputError(
+            "either answer or answers is needed, not both" if "answer" in fields else "answers is missing"
+        )
+    name = "answers" if "answers" in fields else "answer"
+    given = fields[name] if name == "answers" else [fields[name]]
+    if not isinstance(given, list) or not all(isinstance(answer, str) for answer in given):
+        allowed = "a list of texts" if name == "answers" else "a text"
+        raise InputError(f"{name} is {_short(fields[name])}; allowed: {allowed}")
+    found = tuple(dict.fromkeys(answer for answer in given if normalise(answer)))
+    if not found:
+        raise InputError(f"{name} is {_short(fields[name])}: nothing that could be matched")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,121 @@
+"""Ask every question under every configuration, so that nothing is paid for twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from ..answer import Answer
+from ..context import clear, keep_to_last_image, state_of
+from ..errors import InputError
+from ..model import LlavaNext
+from ..prompt_images import Selector
+from ..vision import tiling_of
+from .configuration import Configuration
+from .outcome import Outcome, PictureResult
+from .random_tokens import RandomTokens
+from .recall import all_kept, patches_of
+from .results import Results
+from .tasks import Picture, count
+
+PLACE = "{question}"
+#: Gets how many answers there are, and how many there will be.
+OnAnswer = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all questions and configurations.
+
+    ``seed`` draws the random tokens, an answer ends after ``max_tokens``, and ``template`` stands around each
+    question, which goes where it says "{question}". Answers are greedy. Raises InputError.
+    """
+
+    seed: int = 0
+    max_tokens: int = 32
+    template: str = PLACE
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        if PLACE not in self.template:
+            raise InputError(f"template is {self.template!r}; it must hold {PLACE}")
+
+
+def evaluate(
+    llm: LlavaNext,
+    pictures: Sequence[Picture],
+    configurations: Sequence[Configuration],
+    settings: Settings | None = None,
+    on_answer: OnAnswer | None = None,
+) -> Results:
+    """Ask all questions under all configurations. Raises what `LlavaNext.ask` raises, and ImageError."""
+    results = Results(configurations)
+    for result in answer_all(llm, pictures, configurations, settings, on_answer):
+        results.add(result)
+    return results
+
+
+def answer_all(
+    llm: LlavaNext,
+    pictures: Sequence[Picture],
+    configurations: Sequence[Configuration],
+    settings: Settings | None = None,
+    on_answer: OnAnswer | None = None,
+) -> Iterator[PictureResult]:
+    """`evaluate`, picture by picture: a picture is encoded once, and read once under a configuration."""
+    settings = settings or Settings()
+    done, total = 0, count(pictures) * len(configurations)
+    for picture in pictures:
+        image = picture.load()
+        tiling = tiling_of(llm.handler.info, (image.height, image.width))
+        needed = [patches_of(question.characters, tiling) for question in picture.questions]
+        outcomes = []
+        for configuration in configurations:
+            row = []
+            with selecting(llm, selector_of(configuration, picture, settings.seed)):
+                for question, patches in zip(picture.questions, needed, strict=True):
+                    outcome = Outcome.of(question, _ask(llm, image, question.text, configuration, settings))
+                    if len(patches) and (selections := llm.handler.last_run.selections):
+                        outcome.answer_kept = all_kept(patches, selections[0])
+                    row.append(outcome)
+                    done += 1
+                    if on_answer:
+                        on_answer(done, total)
+            outcomes.append(row)
+        yield PictureResult(picture, outcomes)
+
+
+def selector_of(configuration: Configuration, picture: Picture, seed: int) -> Selector | None:
+    """None for the engine's own."""
+    return RandomTokens(picture.name, seed) if configuration.selection == "random" else None
+
+
+@contextmanager
+def selecting(llm: LlavaNext, selector: Selector | None) -> Iterator[None]:
+    """Let another selector choose the tokens for a while."""
+    own = llm.handler.selector
+    llm.handler.selector = selector or own
+    try:
+        yield
+    finally:
+        llm.handler.selector = own
+
+
+def _ask(
+    llm: LlavaNext, image: Image.Image, question: str, configuration: Configuration, settings: Settings
+) -> Answer:
+    """One answer, with the numbers that it would have in a fresh context."""
+    options: dict[str, Any] = {**configuration.options, "max_tokens": settings.max_tokens}
+    shown = None if configuration.selection == "none" else image
+    if shown is None:
+        with state_of(llm.llama).lock:
+            clear(llm.llama)
+    else:
+        keep_to_last_image(llm.llama)
+    prompt = settings.template.replace(PLACE, question)
+    answer: Answer = llm.ask(shown, prompt, system=settings.system, **options)
+    return answer
