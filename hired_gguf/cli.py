@@ -15,19 +15,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
-from .commands import ask, bench, chat, doctor, inspect, quantize
+from .commands import ask, bench, chat, doctor, eval, explain, inspect, qa, quantize
 from .commands.loading import UsageError
+from .commands.settings import fill
 from .commands.terminal import say
 from .errors import BudgetError, HiredError, NativeError
 from .native_log import NativeLog
 
 EPILOG = """\
-a first try, with a built-in stand-in model of random weights:
-  hired-gguf ask photo.jpg "What is on the table?"
-with a real LLaVA-Next pair:
-  hired-gguf ask photo.jpg "What is on the table?" --model llava.gguf --mmproj mmproj.gguf --budget 0.2
+Without --model and --mmproj a built-in stand-in answers. Options can also stand in a file (--config) and in
+environment variables; 'hired-gguf doctor' shows those in effect, and looks for trouble with the installation.
 
-'hired-gguf COMMAND --help' explains a command; 'hired-gguf doctor' looks for trouble with the installation.
+'hired-gguf COMMAND --help' explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """
 
 
@@ -46,11 +45,11 @@ def build_parser() -> Parser:
         description="Ask LLaVA-Next models in GGUF files about pictures, keeping only the visual tokens\n"
         "that matter (HiRED).",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=argparse.RawTextHelpFormatter,  # an example is a line of its own
     )
     parser.add_argument("--version", action="version", version=f"hired-gguf {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for command in (ask, chat, inspect, bench, quantize, doctor):
+    for command in (ask, chat, explain, qa, eval, inspect, doctor, bench, quantize):
         command.add_parser(commands)
     return parser
 
@@ -80,6 +79,7 @@ def _run(argv: Sequence[str] | None, log: NativeLog) -> int:
     args.command_line = shlex.join(["hired-gguf", *(sys.argv[1:] if argv is None else argv)])
     log.verbose = args.verbose > 0
     try:
+        fill(args)
         code: int = args.run(args)
         print(end="", flush=True)  # so that a broken pipe shows here
     except Exception:

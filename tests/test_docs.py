@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "tests" / "golden" / "hf_tiny" / "coffee.png"
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md"),
-    *("docs/gpu.md", "docs/performance.md", "benchmarks/README.md"),
+    *("docs/gpu.md", "docs/performance.md", "docs/options.md", "docs/explain.md", "docs/evaluation.md"),
+    "docs/batch.md",
+    "benchmarks/README.md",
 ]
 TEXTS = {name: (ROOT / name).read_text() for name in DOCUMENTS}
 README, CONTRIBUTING, GPU = TEXTS["README.md"], TEXTS["CONTRIBUTING.md"], TEXTS["docs/gpu.md"]
@@ -52,6 +54,13 @@ def command_lines():
     bodies = [body for text in TEXTS.values() for body in blocks(text, "sh", "")]
     parts = [part.strip() for body in bodies for part in re.split(r"&&|\n", body)]
     return [part for part in parts if part.startswith("hired-gguf ")]
+
+
+PYTHON = [
+    code
+    for name in ("README.md", "docs/batch.md", "docs/explain.md")
+    for code in blocks(TEXTS[name], "python")
+]
 
 
 @pytest.fixture
@@ -88,12 +97,12 @@ def test_first_command_names_a_picture_of_the_repository():
     assert (ROOT / build_parser().parse_args(shlex.split(command)[1:]).image).is_file()
 
 
-@pytest.mark.parametrize("code", blocks(README, "python"))
+@pytest.mark.parametrize("code", PYTHON)
 def test_python_examples_run(code, reader, capsys):
     exec(compile(code, "README.md", "exec"), {})
 
 
-@pytest.mark.parametrize("code", blocks(README, "python"))
+@pytest.mark.parametrize("code", PYTHON)
 def test_python_examples_name_what_exists(code):
     """Also the keyword arguments: a `**options` would swallow a wrong one."""
     nodes = list(ast.walk(ast.parse(code)))

@@ -21,10 +21,13 @@ FAMILY = {
     "BudgetError": ValueError,
     "InputError": ValueError,
     "PromptError": ValueError,
+    "AnswerError": ValueError,
+    "OutputError": ValueError,
     "ContextOverflowError": ValueError,
     "NumericError": ArithmeticError,
     "ClosedError": RuntimeError,
     "StreamError": RuntimeError,
+    "CrashError": RuntimeError,
     "NativeError": RuntimeError,
 }
 TILING = _core.make_tiling((100, 100), [(56, 56)], 56, 14)
