@@ -12,6 +12,7 @@
 #include "engine/backend.h"
 #include "engine/language.h"
 #include "engine/vision.h"
+#include "kernels/cpu.h"
 #include "register.h"
 
 namespace nb = nanobind;
@@ -95,14 +96,19 @@ void register_engine(nb::module_& m) {
     m.def("has_backend", &has_backend, "name"_a,
           "True if ggml has the backend: \"CUDA\", \"Vulkan\", \"Metal\".");
 
+    m.def("have_kernels", &have_kernels,
+          "True if hired-gguf's own CPU kernels run here: on x86-64 with AVX-512 and VNNI.");
+
     nb::class_<VisionModel>(m, "VisionModel", "The vision encoder of a mmproj file. Not thread-safe.")
         .def(
             "__init__",
             [](VisionModel* self, const std::string& path, const std::string& device, int n_threads,
-               const std::string& flash_attention,
-               bool verbose) { new (self) VisionModel(path, {device, n_threads, flash_attention, verbose}); },
+               const std::string& flash_attention, bool kernels, bool verbose) {
+                new (self) VisionModel(path, {device, n_threads, flash_attention, kernels, verbose});
+            },
             "path"_a, "device"_a = "auto", "n_threads"_a = 0, "flash_attention"_a = "auto",
-            "verbose"_a = false, "Loads a file that read_mmproj has checked. Raises NativeError, InputError.",
+            "kernels"_a = true, "verbose"_a = false,
+            "Loads a file that read_mmproj has checked. Raises NativeError, InputError.",
             nb::call_guard<nb::gil_scoped_release>())
         .def_prop_ro("tile", &VisionModel::tile, "Pixels a side of a partition.")
         .def_prop_ro("tokens", &VisionModel::tokens, "Visual tokens of a partition, N.")

@@ -124,10 +124,15 @@ def list_devices() -> list[Device]:
 def has_backend(name: str) -> bool:
     """True if ggml has the backend: "CUDA", "Vulkan", "Metal"."""
 
+def have_kernels() -> bool:
+    """
+    True if hired-gguf's own CPU kernels run here: on x86-64 with AVX-512 and VNNI.
+    """
+
 class VisionModel:
     """The vision encoder of a mmproj file. Not thread-safe."""
 
-    def __init__(self, path: str, device: str = 'auto', n_threads: int = 0, flash_attention: str = 'auto', verbose: bool = False) -> None:
+    def __init__(self, path: str, device: str = 'auto', n_threads: int = 0, flash_attention: str = 'auto', kernels: bool = True, verbose: bool = False) -> None:
         """
         Loads a file that read_mmproj has checked. Raises NativeError, InputError.
         """

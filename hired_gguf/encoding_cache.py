@@ -16,6 +16,7 @@ from . import _core
 from ._native import PIN
 from .encoding_folder import EncodingFolder, Floats
 from .errors import InputError
+from .kernels import kernels_used
 from .mmproj import MmprojInfo
 from .vision import EncodedImage
 
@@ -24,7 +25,7 @@ VERSION = 1  # raise it whenever preprocessing or the vision graph gives other n
 
 def encoder_identity(info: MmprojInfo, device: str, flash_attention: str) -> str:
     """Everything but the picture that an encoding depends on."""
-    return json.dumps([VERSION, PIN, info.fingerprint, device, _devices(), flash_attention])
+    return json.dumps([VERSION, PIN, info.fingerprint, device, _devices(), flash_attention, kernels_used()])
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from . import _core
 from .config import TokenBudget
 from .errors import ClosedError, InputError
 from .image import ImageSource, load_image
+from .kernels import kernels_wanted
 from .mmproj import MmprojInfo, read_mmproj
 from .preprocess import preprocess
 from .selection import Selection, select_with_tiling
@@ -133,7 +134,7 @@ class VisionEncoder:
         self.allow_http = allow_http
         self._lock = threading.Lock()
         self._model: _core.VisionModel | None = _core.VisionModel(
-            os.fspath(mmproj), device, n_threads or 0, flash_attention, verbose
+            os.fspath(mmproj), device, n_threads or 0, flash_attention, kernels_wanted(), verbose
         )
         self._newline = self._model.image_newline()
 

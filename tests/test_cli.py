@@ -333,6 +333,17 @@ def test_doctor_json(run, healthy):
     assert Path(report["libraries"]["llama.cpp"]).is_dir()
 
 
+def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
+    for here, switch, expected in (
+        (True, "1", "kernels: used\n"),
+        (True, "0", "kernels: not used, since HIRED_GGUF_KERNELS=0\n"),
+        (False, "1", "kernels: not used; they need x86-64 with AVX-512 and VNNI\n"),
+    ):
+        monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda here=here: here)
+        monkeypatch.setenv("HIRED_GGUF_KERNELS", switch)
+        assert expected in run("doctor")[1]
+
+
 def test_doctor_reports_a_crash_with_amx(run, healthy, monkeypatch):
     monkeypatch.setattr(amx, "crash", lambda: "SIGSEGV")
     code, out, _ = run("doctor")

@@ -18,7 +18,7 @@ from conftest import load_llama
 from llava import MMPROJ, answer_of, image, photo, user
 from PIL import Image
 
-from hired_gguf import HiREDChatHandler, InputError, LlavaNext
+from hired_gguf import HiREDChatHandler, InputError, LlavaNext, encoding_cache
 from hired_gguf._core import make_tiling
 from hired_gguf.encoding_cache import EncodingCache, encoder_identity, encoding_key
 from hired_gguf.encoding_folder import MAGIC, PART, STALE_SECONDS, EncodingFolder
@@ -85,6 +85,14 @@ def test_a_key_holds_the_encoder(encoder):
     picture = load_image(photo())
     assert len({encoding_key(picture, identity) for identity in identities}) == 4
     assert encoder_identity(replace(info, path=photo()), "auto", "auto") in identities
+
+
+def test_a_key_holds_the_kernels(encoder, monkeypatch):
+    identities = set()
+    for used in (True, False):
+        monkeypatch.setattr(encoding_cache, "kernels_used", lambda used=used: used)
+        identities.add(encoder_identity(encoder.info, "auto", "auto"))
+    assert len(identities) == 2
 
 
 # Memory

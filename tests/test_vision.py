@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from gguf import GGUFValueType
@@ -17,10 +19,15 @@ V = "clip.vision."
 PINPOINTS = V + "image_grid_pinpoints"
 
 
-@pytest.fixture(scope="module", params=[("on", 1), ("on", 2), ("off", 1), ("off", 2)], ids=str)
+@pytest.fixture(
+    scope="module", params=list(product(("on", "off"), (1, 2), ("kernels", "no kernels"))), ids=str
+)
 def any_encoder(request):
-    flash_attention, n_threads = request.param
-    with VisionEncoder(MMPROJ, n_threads=n_threads, flash_attention=flash_attention) as encoder:
+    flash_attention, n_threads, kernels = request.param
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HIRED_GGUF_KERNELS", str(int(kernels == "kernels")))
+        encoder = VisionEncoder(MMPROJ, n_threads=n_threads, flash_attention=flash_attention)
+    with encoder:
         yield encoder
 
 

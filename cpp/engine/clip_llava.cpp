@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "cpu_ops.h"
+
 namespace hired {
 
 namespace {
@@ -36,6 +38,10 @@ ggml_cgraph* LlavaGraph::build() {
     x = output(drop_cls(x), kFeatures);
     x = output(project(x), kProjected);  // clip_encode takes the last node for its own output
     return gf;
+}
+
+ggml_tensor* LlavaGraph::build_mm(ggml_tensor* w, ggml_tensor* x) const {
+    return kernels_ && kernel_takes(w) ? kernel_mul_mat(ctx0, w, x) : clip_graph::build_mm(w, x);
 }
 
 // One row of patch embedding a patch, [width, tokens, partitions]. Not ggml_conv_2d: it rounds the pixels to
@@ -96,6 +102,10 @@ ggml_tensor* LlavaGraph::heads(ggml_tensor* w, ggml_tensor* b, ggml_tensor* x) {
 ggml_tensor* LlavaGraph::attend(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int il) {
     if (!exact_ || flash_attn_type != CLIP_FLASH_ATTN_TYPE_ENABLED) {
         return build_attn(nullptr, nullptr, q, k, v, nullptr, kq_scale, il);
+    }
+    if (kernels_) {
+        ggml_tensor* x = kernel_attention(ctx0, q, k, v);
+        return ggml_reshape_2d(ctx0, x, n_embd, x->ne[2] * x->ne[3]);
     }
     const auto by_head = [this](ggml_tensor* t) { return ggml_permute(ctx0, t, 0, 2, 1, 3); };
     ggml_tensor* x =

@@ -19,6 +19,7 @@ ggml_backend_t backend_of(const clip_ctx* ctx);
 struct ClipRequest {
     std::vector<int> attention_layers;  // 0-based executed layers
     bool want_features = false;
+    bool kernels = false;  // cpp/kernels in place of ggml's, where the graph runs on the CPU
 
     std::vector<std::vector<float>> attention;  // per asked layer [partitions, heads, tokens + 1]
     std::vector<float> features;                // [partitions, tokens, width], empty unless wanted
@@ -32,10 +33,14 @@ struct ClipRequest {
 class LlavaGraph final : public clip_graph {
   public:
     LlavaGraph(clip_ctx* ctx, const clip_image_f32& img, const ClipRequest* request)
-        : clip_graph(ctx, img), request_(request), exact_(backend_of(ctx) == cpu_backend_of(ctx)) {}
+        : clip_graph(ctx, img),
+          request_(request),
+          exact_(backend_of(ctx) == cpu_backend_of(ctx)),
+          kernels_(exact_ && request && request->kernels) {}
 
     ggml_cgraph* build() override;
     bool support_batch() const override { return true; }
+    ggml_tensor* build_mm(ggml_tensor* w, ggml_tensor* x) const override;
 
   private:
     ggml_tensor* patches();
@@ -51,6 +56,7 @@ class LlavaGraph final : public clip_graph {
 
     const ClipRequest* request_;
     const bool exact_;  // on the CPU, where flash attention may stay in float32
+    const bool kernels_;
 };
 
 /// Number of blocks that the graph runs.

@@ -8,6 +8,7 @@
 #include "clip_llava.h"
 #include "core/error.h"
 #include "handles.h"
+#include "kernels/cpu.h"
 
 extern clip_logger_state g_logger_state;
 
@@ -93,13 +94,15 @@ struct VisionModel::Impl {
     ClipLog log;
     ClipPtr ctx;
     int n_threads;
+    bool kernels;
 
     const clip_model& model() const { return clip_model_of(ctx.get()); }
     const clip_hparams& hparams() const { return model().hparams; }
 };
 
 VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
-    : impl_(std::make_unique<Impl>(Impl{{options.verbose, ""}, nullptr, options.n_threads})) {
+    : impl_(std::make_unique<Impl>(
+          Impl{{options.verbose, ""}, nullptr, options.n_threads, options.kernels && have_kernels()})) {
     if (impl_->n_threads <= 0) impl_->n_threads = std::max(1U, std::thread::hardware_concurrency());
     clip_context_params params{};
     params.device = find_device(options.device);
@@ -171,7 +174,7 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
         for (int p = first; p < std::min(partitions, first + kMaxBatch); p++) {
             batch.entries.push_back(interleave(pixels.subspan(p * image_size, image_size), tile()));
         }
-        ClipRequest request{attention_layers, want_features, {}, {}, {}};
+        ClipRequest request{attention_layers, want_features, impl_->kernels, {}, {}, {}};
         clip_encode_params params;
         params.n_threads = impl_->n_threads;
         params.imgs = &batch;

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core, amx
+from ..kernels import kernels_used
 
 
 def machine(threads: int) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def machine(threads: int) -> dict[str, Any]:
         "versions": {name: version(name) for name in packages},
         "commit": commit(),
         "cpu_features": amx.built_features(),
+        "kernels": kernels_used(),
         "gpus": [f"{device.name}: {device.description}" for device in _core.list_devices() if device.gpu],
         "libraries": "LLAMA_CPP_LIB_PATH" if os.environ.get("LLAMA_CPP_LIB_PATH") else "llama-cpp-python's",
     }

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from ..kernels import kernels_wanted
 from ..model import LlavaNext
 from .engine import Settings, warm_up
 from .plan import QUESTIONS
@@ -57,7 +58,7 @@ def run_probe(settings: Settings) -> Probe:
 
 def probe_tile(settings: Settings) -> tuple[float, npt.NDArray[np.float32]]:
     """Seconds to encode a tile (the better of two tries), and its rows [tokens, D_text]."""
-    model = _core.VisionModel(settings.mmproj, n_threads=settings.n_threads)
+    model = _core.VisionModel(settings.mmproj, n_threads=settings.n_threads, kernels=kernels_wanted())
     pixels = np.zeros((1, 3, model.tile, model.tile), np.float32)
     seconds = []
     for _ in range(2):

@@ -15,6 +15,7 @@ import llama_cpp
 
 from .. import _core, amx
 from .._native import PIN
+from ..kernels import SWITCH, kernels_wanted
 from . import checks, options, settings
 from .shared import add_config_option
 from .terminal import printable
@@ -73,6 +74,7 @@ def installation() -> dict[str, Any]:
         "backends": {name: _core.has_backend(name) for name in BACKENDS},
         "devices": [device_facts(device) for device in _core.list_devices()],
         "cpu_features": amx.built_features(),
+        "kernels": {"run_here": _core.have_kernels(), "wanted": kernels_wanted()},
     }
 
 
@@ -96,6 +98,7 @@ def describe(report: dict[str, Any]) -> list[str]:
         "llama.cpp's CPU code uses",
         f"  {', '.join(report['cpu_features']) or 'nothing special'}",
         *section("options from a file and the environment", settings_lines(report["settings"])),
+        f"hired-gguf's own CPU kernels: {kernels_line(**report['kernels'])}",
     ]
     for kind, title in (("problems", "PROBLEM"), ("advice", "ADVICE")):
         for found in report[kind]:
@@ -120,6 +123,13 @@ def section(title: str, rows: dict[str, str]) -> list[str]:
     """A titled list."""
     width = max(map(len, rows), default=0)
     return [title, *(f"  {name:<{width}}  {printable(text)}" for name, text in rows.items())]
+
+
+def kernels_line(run_here: bool, wanted: bool) -> str:
+    """Whether they are used, on one line."""
+    if not run_here:
+        return "not used; they need x86-64 with AVX-512 and VNNI"
+    return "used" if wanted else f"not used, since {SWITCH}=0"
 
 
 def device_line(device: dict[str, Any]) -> str:

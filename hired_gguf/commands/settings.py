@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 PREFIX = "HIRED_GGUF_"
-OTHER_VARIABLES = {"HIRED_GGUF_CACHE", "HIRED_GGUF_CONFIG"}
+OTHER_VARIABLES = {"HIRED_GGUF_CACHE", "HIRED_GGUF_CONFIG", "HIRED_GGUF_KERNELS"}
 COMMAND_LINE, DEFAULT = "command line", "default"
 ALLOWED: dict[tuple[type, ...], str] = {
     (int,): "a whole number",

@@ -1,0 +1,59 @@
+#include "cpu_ops.h"
+
+#include <cmath>
+
+#include "kernels/attention.h"
+#include "kernels/product.h"
+
+namespace hired {
+
+namespace {
+
+float* floats(const ggml_tensor* t) {
+    return static_cast<float*>(t->data);
+}
+
+void run_mul_mat(ggml_tensor* y, int thread, int threads, void*) {
+    const ggml_tensor* w = y->src[0];
+    const ggml_tensor* x = y->src[1];
+    Product p;
+    p.rows = static_cast<int>(ggml_nrows(x));
+    p.columns = static_cast<int>(w->ne[1]);
+    p.depth = static_cast<int>(w->ne[0]);
+    p.x = floats(x);
+    p.x_stride = x->nb[1] / sizeof(float);
+    p.w = w->data;
+    p.w_stride = w->nb[1] / ggml_type_size(w->type);
+    p.weights = w->type == GGML_TYPE_F16 ? Weights::f16 : Weights::f32;
+    p.y = floats(y);
+    p.y_stride = y->nb[1] / sizeof(float);
+    multiply(p, thread, threads);
+}
+
+void run_attention(ggml_tensor* out, int thread, int threads, void*) {
+    const auto width = static_cast<int>(out->ne[0]);
+    attend({static_cast<int>(out->ne[3]), static_cast<int>(out->ne[2]), static_cast<int>(out->ne[1]), width,
+            1.0f / std::sqrt(static_cast<float>(width)), floats(out->src[0]), floats(out->src[1]),
+            floats(out->src[2]), floats(out)},
+           thread, threads);
+}
+
+}  // namespace
+
+bool kernel_takes(const ggml_tensor* w) {
+    return ggml_is_matrix(w) && (w->type == GGML_TYPE_F32 || w->type == GGML_TYPE_F16);
+}
+
+ggml_tensor* kernel_mul_mat(ggml_context* ctx, ggml_tensor* w, ggml_tensor* x) {
+    ggml_tensor* args[] = {w, x};
+    return ggml_custom_4d(ctx, GGML_TYPE_F32, w->ne[1], x->ne[1], x->ne[2], x->ne[3], args, 2, run_mul_mat,
+                          GGML_N_TASKS_MAX, nullptr);
+}
+
+ggml_tensor* kernel_attention(ggml_context* ctx, ggml_tensor* q, ggml_tensor* k, ggml_tensor* v) {
+    ggml_tensor* args[] = {q, k, v};
+    return ggml_custom_4d(ctx, GGML_TYPE_F32, q->ne[0], q->ne[1], q->ne[2], q->ne[3], args, 3, run_attention,
+                          GGML_N_TASKS_MAX, nullptr);
+}
+
+}  // namespace hired
