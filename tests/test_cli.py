@@ -66,7 +66,7 @@ def feed(monkeypatch, data):
 # Help
 
 
-@pytest.mark.parametrize("command", ["ask", "chat", "inspect", "doctor"])
+@pytest.mark.parametrize("command", ["ask", "chat", "explain", "inspect", "doctor"])
 def test_help_has_examples_and_defaults(run, command):
     code, out, _ = run(command, "--help")
     assert code == 0
@@ -78,8 +78,12 @@ def test_help_has_examples_and_defaults(run, command):
 def test_help_lists_the_commands_in_order(run):
     code, out, _ = run("--help")
     assert code == 0
-    places = [out.index(f"\n    {name} ") for name in ("ask", "chat", "inspect", "doctor")]
+    names = ("ask", "chat", "explain", "qa", "eval", "inspect", "doctor", "bench", "quantize")
+    lines = out.splitlines()
+    places = [next(i for i, line in enumerate(lines) if line.startswith(f"    {name} ")) for name in names]
     assert places == sorted(places)
+    for place, name in zip(places, names, strict=True):
+        assert lines[place + 1].strip().startswith(f"hired-gguf {name} ".rstrip())
 
 
 def test_version(run):

@@ -11,6 +11,7 @@ from PIL import Image
 from ..builtin_model import default_model
 from ..image import MAX_BYTES, load_image
 from ..model import LlavaNext
+from ..vision import VisionEncoder
 from .terminal import StatusLine, is_terminal, say
 
 STAND_IN = (
@@ -47,6 +48,27 @@ def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
         raise UsageError(f"{given} is given but {missing} is not: a model is two files, give both or neither")
     say(STAND_IN)
     return default_model()
+
+
+def vision_file(args: argparse.Namespace) -> Path:
+    """The mmproj alone, for what needs no language model; the stand-in's if neither file is given.
+
+    Raises UsageError for a language model without one.
+    """
+    mmproj: Path = args.mmproj or model_pair(args)[1]
+    return mmproj
+
+
+def load_encoder(args: argparse.Namespace, mmproj: Path, status: StatusLine) -> VisionEncoder:
+    """Load the vision encoder as the options say."""
+    status.show(f"loading {mmproj.name}")
+    return VisionEncoder(
+        mmproj,
+        n_threads=args.threads,
+        device=args.device,
+        flash_attention=args.flash_attention,
+        verbose=args.verbose > 0,
+    )
 
 
 def load_model(args: argparse.Namespace, pair: tuple[Path, Path], status: StatusLine) -> LlavaNext:
