@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gguf import GGML_QUANT_VERSION, GGUFWriter, LlamaFileType
 from shapes import Shape, TextShape
-from vocabulary import BOS_ID, EOS_ID, UNKNOWN_ID, build_vocabulary
+from vocabulary import BOS_ID, EOS_ID, UNKNOWN_ID, Vocabulary
 
 FILE_TYPES = {
     "f32": LlamaFileType.ALL_F32,
@@ -22,7 +22,7 @@ def add_general(writer: GGUFWriter, name: str, quant: str) -> None:
     writer.add_quantization_version(GGML_QUANT_VERSION)
 
 
-def add_text(writer: GGUFWriter, shape: TextShape, chat_template: str | None) -> None:
+def add_text(writer: GGUFWriter, shape: TextShape, vocabulary: Vocabulary, chat_template: str | None) -> None:
     """Add the Llama model's sizes and its tokenizer."""
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
@@ -34,7 +34,6 @@ def add_text(writer: GGUFWriter, shape: TextShape, chat_template: str | None) ->
     writer.add_rope_dimension_count(shape.width // shape.heads)
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_vocab_size(shape.vocabulary)
-    vocabulary = build_vocabulary(shape.vocabulary)
     writer.add_tokenizer_model("llama")
     writer.add_token_list(vocabulary.tokens)
     writer.add_token_scores(vocabulary.scores)

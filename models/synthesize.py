@@ -21,6 +21,7 @@ from layout import mmproj_tensors, text_tensors
 from metadata import FILE_TYPES, add_general, add_mmproj, add_text
 from random_gguf import write_gguf
 from shapes import SHAPES
+from vocabulary import build_vocabulary
 
 Progress = Callable[[str, float], None]
 
@@ -55,7 +56,7 @@ def synthesize(
 
     def text_metadata(writer: GGUFWriter) -> None:
         add_general(writer, f"{shape} text model", quant)
-        add_text(writer, model.text, template)
+        add_text(writer, model.text, build_vocabulary(model.text.vocabulary), template)
 
     def mmproj_metadata(writer: GGUFWriter) -> None:
         add_general(writer, f"{shape} mmproj", mmproj_quant)

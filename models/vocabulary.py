@@ -8,7 +8,7 @@ can merge on its own and spoil it.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from string import ascii_letters, printable
@@ -50,10 +50,10 @@ def words() -> Iterator[str]:
         yield MARK + word
 
 
-def prefixes() -> Iterator[str]:
+def prefixes(spellings: Iterable[str]) -> Iterator[str]:
     """Yield all prefixes of two characters or more, shortest first, each once."""
     seen: set[str] = set()
-    for word in words():
+    for word in spellings:
         for length in range(2, len(word) + 1):
             if word[:length] not in seen:
                 seen.add(word[:length])
@@ -65,8 +65,13 @@ def build_vocabulary(size: int) -> Vocabulary:
     room = size - FIRST_PIECE - len(CHARACTERS)
     if room < 0:
         raise ValueError(f"[vocabulary] size {size} is below {size - room}")
+    return vocabulary_of(islice(prefixes(words()), room))
+
+
+def vocabulary_of(found: Iterable[str]) -> Vocabulary:
+    """Return specials, bytes, these pieces and single characters."""
     # Marked pieces come first and so score higher: in a marked word they win over the bare spelling.
-    pieces = sorted(islice(prefixes(), room), key=lambda piece: piece[0] != MARK)
+    pieces = sorted(found, key=lambda piece: piece[0] != MARK)
     pieces += CHARACTERS
     return Vocabulary(
         tokens=[name for name, _ in SPECIAL] + BYTES + pieces,

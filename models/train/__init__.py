@@ -1,0 +1,1 @@
+"""Trains the built-in model: `python -m train --out DIR` in the folder above."""

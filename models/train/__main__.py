@@ -1,0 +1,64 @@
+"""Train the built-in model from nothing: draws its pictures, runs all stages, exports the pair.
+
+Interrupt it at any time; the same command goes on from the last checkpoint. Same seed, same pictures and
+questions; on another machine or with another number of threads the weights differ in rounding.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from . import vocabulary
+from .alphabet import pages
+from .config import Plan, shape, smoke
+from .export import export
+from .prompts import Prompts
+from .recall import report
+from .render import load, render_all
+from .stage_encoder import train_encoder
+from .stage_language import Trainer
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="pictures (10 GB), checkpoints, pair"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, help="default: PyTorch's own choice")
+    parser.add_argument("--smoke", action="store_true", help="a few steps of each stage: two minutes")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    plan = Plan(seed=args.seed)
+    train(smoke(plan) if args.smoke else plan, args.out)
+
+
+def train(plan: Plan, folder: Path) -> tuple[Path, Path]:
+    """All stages; returns the pair."""
+    folder.mkdir(parents=True, exist_ok=True)
+    crowded = render_all(folder / "crowded", plan.crowded, 2 * plan.seed, crowded=True)
+    plain = render_all(folder / "plain", plan.plain, 2 * plan.seed + 1, crowded=False)
+    dense, pictures, prompts = load(crowded), load(plain), Prompts(folder)
+    encoder, teacher = train_encoder(plan, dense, pages(plan.seed, plan.pages), folder / "encoder.pt")
+    report(encoder, pictures[:200])
+    sizes = shape(len(vocabulary.build().tokens))
+    trainer = Trainer(plan, sizes, prompts, crowded=dense, pictures=pictures, folder=folder)
+    trainer.encoder, trainer.teacher = encoder, teacher
+    trainer.run("text", plan.text, ("language", "oracle", "projector"))
+    trainer.run("align", plan.align, ("projector",))
+    trainer.run("images", plan.images, ("language", "projector"))
+    trainer.run("together", plan.together, ("encoder", "teacher", "language", "projector"))
+    report(trainer.encoder, pictures[:200])
+    pair = export(sizes, trainer.language, trainer.encoder, trainer.projector, folder)
+    for path in pair:
+        print(path)
+    return pair
+
+
+if __name__ == "__main__":
+    main()

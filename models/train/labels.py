@@ -1,0 +1,88 @@
+"""What each patch of each partition shows: the targets of the vision encoder.
+
+A patch has one class in each group, 0 for "nothing". A character counts where most of it lies, and where at
+least `geometry.SHARE` of it does: what a patch says is what can be seen in it or right beside it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hired_gguf._core import Tiling
+from hired_gguf.scenes import Item, Scene
+from hired_gguf.scenes.geometry import Transform, cover, most, moved, shows, views
+from hired_gguf.scenes.questions import MOST
+from hired_gguf.scenes.scene import Box
+from hired_gguf.scenes.words import CHARACTERS, COLOURS, FIELDS, LONGEST, SHAPES
+
+from .config import PATCH, SIDE
+
+COUNTED = MOST + 2  # nothing said, 0 .. MOST
+#: Groups and their numbers of classes, in the order of the last axis of `label`'s result.
+GROUPS = {
+    **{f"character {i}": len(CHARACTERS) + 1 for i in range(LONGEST)},  # the i-th of its text
+    "length": LONGEST + 1,  # of the text
+    "colour": len(COLOURS) + 1,
+    "shape": len(SHAPES) + 2,  # also a slip
+    "field": len(FIELDS) + 1,
+    "view": 3,  # the full image, or a tile
+    # Of the full image alone, which sees it all:
+    "column": SIDE + 1,  # the thing's middle
+    "row": SIDE + 1,
+    **{f"{shape}s": COUNTED for shape in SHAPES},
+}
+NAMES = list(GROUPS)
+COLOUR, SHAPE, FIELD = NAMES.index("colour"), NAMES.index("shape"), NAMES.index("field")
+LENGTH, VIEW, COLUMN, ROW = (NAMES.index(name) for name in ("length", "view", "column", "row"))
+FIRST_COUNT = ROW + 1
+SLIP = len(SHAPES) + 1
+FULL_VIEW, TILE_VIEW = 1, 2
+
+
+def label(scene: Scene, tiling: Tiling) -> NDArray[np.uint8]:
+    """Return the classes as [P, N, len(GROUPS)]."""
+    out = np.zeros((tiling.partitions, SIDE * SIDE, len(GROUPS)), np.uint8)
+    out[0, :, VIEW], out[1:, :, VIEW] = FULL_VIEW, TILE_VIEW
+    for item in sorted(scene.items, key=lambda item: bool(item.text)):  # text wins over figures
+        for partition, transform in views(tiling):
+            _item(out[partition].reshape(SIDE, SIDE, -1), item, transform)
+    busy = out[0, :, SHAPE] > 0
+    counts = Counter(item.shape for item in scene.items)
+    for i, shape in enumerate(SHAPES):
+        out[0, busy, FIRST_COUNT + i] = min(counts[shape], MOST) + 1
+    out[1:, :, COLUMN : ROW + 1] = 0
+    return out
+
+
+def _item(grid: NDArray[np.uint8], item: Item, transform: Transform) -> None:
+    """Write one item into the patches [SIDE, SIDE, groups] of a partition."""
+    a, b, c, d = transform
+
+    def covered(box: Box) -> NDArray[np.float64]:
+        return cover(moved(box, transform), SIDE, PATCH)
+
+    place = [min(max(int((a * item.centre[0] + c) / PATCH), 0), SIDE - 1) + 1]
+    place.append(min(max(int((b * item.centre[1] + d) / PATCH), 0), SIDE - 1) + 1)
+    facts = {LENGTH: len(item.text), COLUMN: place[0], ROW: place[1]}
+    if item.field:
+        facts |= {SHAPE: SLIP, FIELD: list(FIELDS).index(item.field) + 1}
+    else:
+        facts |= {SHAPE: SHAPES.index(item.shape) + 1, COLOUR: list(COLOURS).index(item.colour) + 1}
+    body = np.zeros((SIDE, SIDE), bool) if item.field else covered(item.box) >= 0.5 * PATCH * PATCH
+    if item.label:
+        body |= covered(item.label) >= 0.25 * PATCH * PATCH
+    if not item.text:
+        body |= most(covered(item.box))
+    places = [shows(box, transform, SIDE, PATCH) for _, box in item.characters]
+    for spot in places:
+        body |= spot
+    if not body.any():
+        return
+    grid[body, :VIEW] = 0
+    for group, value in facts.items():
+        grid[body, group] = value
+    for i, ((character, _), spot) in enumerate(zip(item.characters, places, strict=True)):
+        grid[spot, i] = CHARACTERS.index(character) + 1

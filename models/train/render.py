@@ -1,0 +1,91 @@
+"""Scenes drawn once, cut into partitions and labelled, kept in files: tens of thousands, some 20 ms each."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hired_gguf._core import make_tiling
+from hired_gguf.preprocess import preprocess
+from hired_gguf.scenes import Scene, make_scene
+from hired_gguf.scenes.layout import pinpoints
+
+from .config import PATCH, TILE
+from .labels import label
+
+SHARD = 250
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Partitions [P, S, S, 3] uint8, labels [P, N, groups] uint8, and the scene; its image is only a size."""
+
+    partitions: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    scene: Scene
+
+
+def render(seed: int, index: int, crowded: bool, split: str = "train") -> Picture:
+    """Draw, cut and label one picture."""
+    scene = make_scene(split, seed, index, tile=TILE, crowded=crowded)
+    image = scene.image
+    tiling = make_tiling((image.height, image.width), pinpoints(TILE), TILE, PATCH)
+    values = preprocess(image, tiling, (0, 0, 0), (1 / 255,) * 3)
+    pixels = np.ascontiguousarray(np.rint(values).astype(np.uint8).transpose(0, 2, 3, 1))
+    return Picture(pixels, label(scene, tiling), Scene(Image.new("1", image.size), scene.items))
+
+
+def _shard(job: tuple[Path, int, int, int, bool]) -> Path:
+    path, seed, first, count, crowded = job
+    pictures = [render(seed, first + i, crowded) for i in range(count)]
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    with partial.open("wb") as file:
+        pickle.dump([(p.partitions, p.labels, p.scene.image.size, p.scene.items) for p in pictures], file, 5)
+    partial.replace(path)
+    return path
+
+
+def render_all(folder: Path, count: int, seed: int, crowded: bool) -> list[Path]:
+    """Draw ``count`` pictures into files of `SHARD`, those that are there already excepted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    starts = range(0, count, SHARD)
+    jobs = [(folder / f"{i:06}.pickle", seed, i, min(SHARD, count - i), crowded) for i in starts]
+    missing = [job for job in jobs if not job[0].exists()]
+    if missing:
+        with get_context("spawn").Pool(os.cpu_count()) as pool:
+            for done, _ in enumerate(pool.imap_unordered(_shard, missing), 1):
+                print(f"drawn {done * SHARD}/{len(missing) * SHARD} {folder.name}", flush=True)
+    return [job[0] for job in jobs]
+
+
+def load(paths: list[Path]) -> list[Picture]:
+    """All pictures of these files, in memory."""
+    out = []
+    for path in paths:
+        with path.open("rb") as file:  # our own files, in a folder of our own
+            for partitions, labels, size, items in pickle.load(file):
+                out.append(Picture(partitions, labels, Scene(Image.new("1", size), items)))
+    return out
+
+
+def batches(pictures: int, batch: int, seed: int, skip: int = 0) -> Iterator[list[int]]:
+    """Endless shuffled batches of picture numbers; ``skip`` leaves out those of an earlier run."""
+    epoch = 0
+    while True:
+        order = list(range(pictures))
+        random.Random(f"{seed}/{epoch}").shuffle(order)
+        for i in range(0, pictures - batch + 1, batch):
+            if skip:
+                skip -= 1
+                continue
+            yield order[i : i + batch]
+        epoch += 1

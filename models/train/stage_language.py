@@ -1,0 +1,177 @@
+"""Stages 2 to 4: the language model learns the job on perfect vision, then on the encoder's.
+
+2 (text): each patch's row is the sum of learnt vectors for its true classes (`labels`): what there is to see,
+in words, in the places where it will stand; single partitions, each as a picture of its own. 3 (align): the
+projector learns to give those rows from the encoder's features. 4 (images): projector and language model on
+images, the encoder frozen; then everything together at a low rate. No row is ever dropped.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from shapes import Shape
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import checkpoint
+from .config import VISION, Plan, Stage
+from .encoder import Encoder, Teacher
+from .labels import GROUPS, SHAPE
+from .language import Language
+from .prompts import Prompts
+from .render import Picture, batches
+from .sequence import NEWLINE, NO_ROW, Batch, single_partitions, whole_pictures
+from .stage_encoder import STARTS, one_hot, patch_loss
+
+
+class Oracle(nn.Module):
+    """Perfect vision: a learnt vector for each class, added up."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding(sum(GROUPS.values()), width)
+        nn.init.normal_(self.vectors.weight, std=0.3)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Labels [..., groups] to rows [..., width]; class 0 of a group adds nothing."""
+        vectors = self.vectors(labels.long() + torch.as_tensor(STARTS[:-1]))
+        return (vectors * (labels > 0)[..., None]).sum(-2)
+
+
+class Projector(nn.Module):
+    """LLaVA's: two layers with GELU; and the newline row."""
+
+    def __init__(self, inner: int, width: int) -> None:
+        super().__init__()
+        self.mm_0, self.mm_2 = nn.Linear(inner, width), nn.Linear(width, width)
+        self.image_newline = nn.Parameter(torch.randn(width) * 0.5)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[..., inner] to [..., width]."""
+        return self.mm_2(F.gelu(self.mm_0(features)))
+
+
+def answer_loss(language: Language, newline: Tensor, rows: Tensor, batch: Batch) -> tuple[Tensor, float]:
+    """Cross-entropy of the answers' tokens, and how many of them were right; rows [patches, width]."""
+    table = torch.cat((rows, newline[None].to(rows.dtype)))
+    at = torch.where(batch.rows == NEWLINE, len(rows), batch.rows.clamp(min=0))
+    embedded = torch.where(
+        (batch.rows == NO_ROW)[..., None], language.token_embd(batch.ids), table[at].float()
+    )
+    wanted = batch.targets >= 0
+    logits = language(embedded, batch.positions, batch.hidden, wanted).float()
+    right = batch.targets[wanted]
+    return F.cross_entropy(logits, right), float((logits.argmax(-1) == right).float().mean())
+
+
+class Trainer:
+    """All modules, and the stages that train them, each going on from its checkpoint."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        shape: Shape,
+        prompts: Prompts,
+        *,
+        crowded: list[Picture],
+        pictures: list[Picture],
+        folder: Path,
+    ) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan, self.prompts, self.pictures, self.folder = plan, prompts, pictures, folder
+        self.partitions = [
+            (p, i) for p in (*crowded, *pictures) for i in range(len(p.labels)) if p.labels[i].any()
+        ]
+        self.encoder, self.teacher = Encoder(VISION), Teacher(VISION)
+        self.language = Language(shape.text)
+        self.oracle = Oracle(shape.text.width)
+        self.projector = Projector(VISION.width, shape.text.width)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything that a checkpoint holds."""
+        names = ("encoder", "teacher", "language", "oracle", "projector")
+        return {name: getattr(self, name) for name in names}
+
+    def batch(self, name: str, step: int, numbers: list[int]) -> tuple[Batch, Tensor, Tensor]:
+        """Sequences, labels [patches, groups] and partitions [P, S, S, 3] of some pictures."""
+        rng = random.Random(f"{self.plan.seed}/{name}/{step}")
+        if name == "text":
+            parts = [self.partitions[i] for i in numbers]
+            described = step < self.plan.described
+            batch = single_partitions(parts, self.prompts, rng, described)
+            chosen = [p.labels[i] for p, i in parts]
+            pixels = np.zeros(0, np.uint8)
+        else:
+            pictures = [self.pictures[i] for i in numbers]
+            batch, chosen = whole_pictures(pictures, self.prompts, rng), [p.labels for p in pictures]
+            pixels = np.concatenate([p.partitions for p in pictures])
+        labels = torch.from_numpy(np.concatenate([one.reshape(-1, len(GROUPS)) for one in chosen]))
+        return batch, labels, torch.from_numpy(pixels)
+
+    def run(self, name: str, stage: Stage, trained: tuple[str, ...]) -> None:
+        """Train the modules named for one stage."""
+        path = self.folder / f"{name}.pt"
+        parameters = [p for part in trained for p in self.modules()[part].parameters()]
+        opt = checkpoint.optimizer(parameters, stage)
+        kept = checkpoint.load(path)
+        if kept:
+            for part, module in self.modules().items():
+                module.load_state_dict(kept[part])
+            opt.load_state_dict(kept["optimizer"])
+        first, began, right = kept.get("step", 0), time.monotonic(), 0.0
+        count = len(self.partitions if name == "text" else self.pictures)
+        order = batches(count, stage.batch, self.plan.seed + len(name), skip=first)
+        for step in range(first, stage.steps):
+            torch.manual_seed(step)
+            data = self.batch(name, step, next(order))
+            with torch.autocast("cpu", torch.bfloat16):
+                loss, hits = getattr(self, f"loss_{name}")(*data)
+            checkpoint.step(opt, loss, checkpoint.rate(stage, step))
+            right = hits if step == first else 0.95 * right + 0.05 * hits
+            if step % 25 == 0:
+                print(
+                    f"{name} {step} {time.monotonic() - began:.0f} s loss {loss:.3f} right {right:.3f}",
+                    flush=True,
+                )
+            if (step + 1) % 150 == 0 or step + 1 == stage.steps:
+                state = {part: module.state_dict() for part, module in self.modules().items()}
+                checkpoint.save(path, **state, optimizer=opt.state_dict(), step=step + 1)
+
+    def loss_text(self, batch: Batch, labels: Tensor, _: Tensor) -> tuple[Tensor, float]:
+        """Stage 2."""
+        return answer_loss(self.language, self.projector.image_newline, self.oracle(labels), batch)
+
+    def loss_align(self, _: Batch, labels: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
+        """Stage 3; the second number is the share of the rows' variance that is explained."""
+        with torch.no_grad():
+            features, wanted = self.encoder.features(pixels), self.oracle(labels)
+        error = (self.projector(features).flatten(0, 1) - wanted).float().square().mean(-1)
+        busy = labels[:, SHAPE] > 0
+        explained = 1 - error[busy].mean() / wanted[busy].float().var(0).mean()
+        return error[busy].mean() + 0.3 * error[~busy].mean(), float(explained.detach())
+
+    def loss_images(self, batch: Batch, _: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
+        """Stage 4, the encoder frozen."""
+        with torch.no_grad():
+            features = self.encoder.features(pixels)
+        return self._answers(batch, features)
+
+    def loss_together(self, batch: Batch, labels: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
+        """Everything; the encoder's own lessons go on, so that CLS goes on looking at content."""
+        states = self.encoder.states(pixels)
+        features = states[self.encoder.used][:, 1:]
+        loss, right = self._answers(batch, features)
+        targets = labels.view(len(pixels), -1, labels.shape[-1])
+        dense, present = patch_loss(self.teacher.patches(features), targets), one_hot(targets)
+        whole = self.teacher.whole(states)
+        cls = sum(F.binary_cross_entropy_with_logits(w.float(), present) for w in whole)
+        return loss + 0.05 * (dense + 10 * cls), right
+
+    def _answers(self, batch: Batch, features: Tensor) -> tuple[Tensor, float]:
+        rows = self.projector(features).flatten(0, 1)
+        return answer_loss(self.language, self.projector.image_newline, rows, batch)
