@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "engine/backend.h"
 #include "engine/language.h"
+#include "engine/q4_device.h"
 #include "engine/vision.h"
 #include "kernels/cpu.h"
 #include "register.h"
@@ -98,6 +99,12 @@ void register_engine(nb::module_& m) {
 
     m.def("have_kernels", &have_kernels,
           "True if hired-gguf's own CPU kernels run here: on x86-64 with AVX-512 and VNNI.");
+
+    m.def("offer_q4_device", &offer_q4_device,
+          "Until withdraw_q4_device, models that are loaded in this process and their contexts use the "
+          "kernels for\n"
+          "Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.");
+    m.def("withdraw_q4_device", &withdraw_q4_device);
 
     nb::class_<VisionModel>(m, "VisionModel", "The vision encoder of a mmproj file. Not thread-safe.")
         .def(

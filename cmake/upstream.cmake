@@ -1,5 +1,5 @@
 # Finds the installed llama-cpp-python (headers, libraries) and the private sources of the same version,
-# patches the latter and defines: HIRED_PIN, HIRED_CLIP_DIR, HIRED_RPATH, target hired_clip, nanobind.
+# patches the latter and defines: HIRED_PIN, HIRED_CLIP_DIR, HIRED_GGML_DIR, HIRED_RPATH, target hired_clip, nanobind.
 #
 # HIRED_LLAMA_SOURCE=DIR takes the private sources from a folder (an unpacked llama-cpp-python sdist, or the
 # llama.cpp tree in it) instead of downloading them.
@@ -46,6 +46,7 @@ endif()
 
 # --- the private sources -------------------------------------------------------------------------------------
 set(_clip_path tools/mtmd)
+set(_device_header ggml/src/ggml-backend-impl.h) # what a ggml device consists of
 if(HIRED_LLAMA_SOURCE)
   foreach(_try "${HIRED_LLAMA_SOURCE}/vendor/llama.cpp" "${HIRED_LLAMA_SOURCE}")
     if(EXISTS "${_try}/${_clip_path}/clip.cpp")
@@ -77,11 +78,14 @@ else()
                         "if it comes back so, do not build.")
   endif()
   set(_source "${HIRED_DOWNLOAD_DIR}/${_name}/vendor/llama.cpp/${_clip_path}")
-  if(NOT EXISTS "${_source}/clip.cpp")
+  if(NOT EXISTS "${_source}/clip.cpp" OR NOT EXISTS "${_source}/../../${_device_header}")
     file(ARCHIVE_EXTRACT INPUT "${_sdist}" DESTINATION "${HIRED_DOWNLOAD_DIR}"
-         PATTERNS "*/${_clip_path}/clip*" "*/${_clip_path}/mtmd*.h" "*/${_clip_path}/models/*")
+         PATTERNS "*/${_clip_path}/clip*" "*/${_clip_path}/mtmd*.h" "*/${_clip_path}/models/*"
+                  "*/${_device_header}")
   endif()
 endif()
+
+get_filename_component(HIRED_GGML_DIR "${_source}/../../ggml/src" ABSOLUTE)
 
 # --- the patched copy, renewed when a patch changes ------------------------------------------------------------
 set(HIRED_CLIP_DIR "${CMAKE_BINARY_DIR}/clip")

@@ -129,6 +129,14 @@ def have_kernels() -> bool:
     True if hired-gguf's own CPU kernels run here: on x86-64 with AVX-512 and VNNI.
     """
 
+def offer_q4_device() -> None:
+    """
+    Until withdraw_q4_device, models that are loaded in this process and their contexts use the kernels for
+    Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.
+    """
+
+def withdraw_q4_device() -> None: ...
+
 class VisionModel:
     """The vision encoder of a mmproj file. Not thread-safe."""
 

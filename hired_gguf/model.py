@@ -20,6 +20,7 @@ from .gguf_file import fingerprint, read_gguf
 from .messages import Images, Messages, user_message
 from .mmproj import check_pair, check_text_model
 from .progress import Progress
+from .q4 import q4_kernels
 from .qa.ask_many import Tasks, ask_many
 from .qa.progress import OnProgress
 from .qa.record import Record
@@ -211,6 +212,7 @@ class LlavaNext:
 
 def _load(path: str, **options: Any) -> llama_cpp.Llama:
     try:
-        return llama_cpp.Llama(path, **options)
+        with q4_kernels():
+            return llama_cpp.Llama(path, **options)
     except (ValueError, RuntimeError) as error:
         raise NativeError(f"{path} was not loaded: {error}") from error

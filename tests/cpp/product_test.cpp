@@ -1,7 +1,6 @@
 #include "kernels/product.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -12,18 +11,6 @@ using namespace hired;
 namespace {
 
 constexpr float kUntouched = 1e30f;
-
-// Exact for values between 2^-14 and 2^15 whose last 13 bits are 0.
-std::uint16_t to_half(float value) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    if ((bits & 0x7fffffff) == 0) return static_cast<std::uint16_t>(bits >> 16);
-    return static_cast<std::uint16_t>((bits >> 16 & 0x8000) | ((bits >> 13 & 0x3ffff) - (112 << 10)));
-}
-
-float half_precision(float value) {
-    return std::abs(value) < 1e-3f ? 0
-                                   : std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) & 0xffffe000);
-}
 
 // A product with strides larger than its rows, and the plain loop to compare it with.
 struct Case {
@@ -39,7 +26,7 @@ struct Case {
         w_stride = (transposed ? n : k) + 2;
         x = random_floats(m * x_stride, seed);
         w = random_floats((transposed ? k : n) * w_stride, seed + 1);
-        if (weights == Weights::f16) std::ranges::transform(w, w.begin(), half_precision);
+        if (weights == Weights::f16) std::ranges::transform(w, w.begin(), round_to_half);
         for (float v : w) half.push_back(to_half(v));
         y.assign(m * y_stride, kUntouched);
     }
