@@ -536,7 +536,7 @@ def test_an_interrupted_benchmark_keeps_what_it_has(options, tmp_path):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err
     assert json.loads(results.read_text())["runs"][0]["engine"] == "stock"
