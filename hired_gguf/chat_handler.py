@@ -15,7 +15,7 @@ from .config import TokenBudget
 from .context import Prefill, lend_images, prefill, require_open, room, state_of
 from .encoding_cache import EncodingCache, encoder_identity
 from .errors import PromptError
-from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool
+from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
 from .image import load_image
 from .messages import ImagePart, Messages, parse_messages
 from .mmproj import check_pair, read_mmproj
@@ -136,6 +136,8 @@ class HiREDChatHandler:
         tools, tool_choice = as_tools(functions, function_call, tools, tool_choice)
         tool = forced_tool(tools, tool_choice)
         grammar = answer_grammar(response_format, tool) or grammar
+        if grammar is not None:
+            require_grammar(llama, grammar)
         template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
 
         with state_of(llama).lock:

@@ -203,6 +203,13 @@ def test_grammar(llama):
     assert completion["choices"][0]["finish_reason"] == "stop"
 
 
+def test_a_grammar_that_llama_cpp_cannot_parse_is_an_error(llama):
+    """Sampling by it would end the process."""
+    broken = llama_cpp.LlamaGrammar.from_string("root ::= ((((", verbose=False)
+    with pytest.raises(PromptError, match=r"cannot parse the grammar \(its root is 'root'\)"):
+        greedy(llama, grammar=broken)
+
+
 ANIMAL = {
     "type": "object",
     "properties": {"animal": {"enum": ["cat", "dog"]}, "seen": {"type": "boolean"}},

@@ -242,7 +242,7 @@ def test_a_grammar_that_llama_cpp_does_not_take_is_an_error(llm, monkeypatch):
     (record,) = ask(llm, [task("Q")], schema=COLOUR)
     assert record["error"] == {
         "type": "PromptError",
-        "message": "llama.cpp does not take the schema's grammar",
+        "message": "llama.cpp cannot parse the grammar (its root is 'root')",
     }
 
 

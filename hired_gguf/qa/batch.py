@@ -160,7 +160,6 @@ class _Run:
             options["seed"] = secrets.randbelow(2**32)  # llama-cpp-python's is constant
         if (wanted := self._schema(task)) is not None:
             options["grammar"] = schema.make_grammar(wanted)
-            schema.require_grammar(llama, options["grammar"])
         keep_to_last_image(llama)
         answer: Answer = self._llm.ask(
             image,

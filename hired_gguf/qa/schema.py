@@ -68,15 +68,6 @@ def _grammar(text: str) -> llama_cpp.LlamaGrammar:
     return grammar
 
 
-def require_grammar(llama: llama_cpp.Llama, grammar: llama_cpp.LlamaGrammar) -> None:
-    """Raise PromptError for a grammar that llama.cpp does not take: sampling by it would end the process."""
-    text, root = grammar._grammar.encode(), grammar._root.encode()
-    sampler = llama_cpp.llama_sampler_init_grammar(llama._model.vocab, text, root)
-    if not sampler:
-        raise PromptError("llama.cpp does not take the schema's grammar")
-    llama_cpp.llama_sampler_free(sampler)
-
-
 def parse_answer(answer: Answer) -> Any:
     """The object that an answer by a schema holds. Raises AnswerError where it was cut off."""
     try:
