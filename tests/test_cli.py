@@ -339,13 +339,18 @@ def test_doctor_json(run, healthy):
 
 def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
     for here, switch, expected in (
-        (True, "1", "kernels: used\n"),
+        (True, "1", "kernels: used by the vision encoder and by Q4_0 language models\n"),
         (True, "0", "kernels: not used, since HIRED_GGUF_KERNELS=0\n"),
         (False, "1", "kernels: not used; they need x86-64 with AVX-512 and VNNI\n"),
     ):
         monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda here=here: here)
         monkeypatch.setenv("HIRED_GGUF_KERNELS", switch)
         assert expected in run("doctor")[1]
+    monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda: True)
+    monkeypatch.setenv("HIRED_GGUF_KERNELS", "1")
+    monkeypatch.setattr(amx, "cpu_flags", lambda: {"amx_int8"})
+    monkeypatch.setattr(amx, "built_features", lambda: ["AVX2", "AMX_INT8"])
+    assert "kernels: used by the vision encoder\n" in run("doctor")[1]
 
 
 def test_doctor_reports_a_crash_with_amx(run, healthy, monkeypatch):

@@ -16,6 +16,7 @@ import llama_cpp
 from .. import _core, amx
 from .._native import PIN
 from ..kernels import SWITCH, kernels_wanted
+from ..q4 import q4_used
 from . import checks, options, settings
 from .shared import add_config_option
 from .terminal import printable
@@ -74,7 +75,7 @@ def installation() -> dict[str, Any]:
         "backends": {name: _core.has_backend(name) for name in BACKENDS},
         "devices": [device_facts(device) for device in _core.list_devices()],
         "cpu_features": amx.built_features(),
-        "kernels": {"run_here": _core.have_kernels(), "wanted": kernels_wanted()},
+        "kernels": {"run_here": _core.have_kernels(), "wanted": kernels_wanted(), "q4_0": q4_used()},
     }
 
 
@@ -125,11 +126,13 @@ def section(title: str, rows: dict[str, str]) -> list[str]:
     return [title, *(f"  {name:<{width}}  {printable(text)}" for name, text in rows.items())]
 
 
-def kernels_line(run_here: bool, wanted: bool) -> str:
-    """Whether they are used, on one line."""
+def kernels_line(run_here: bool, wanted: bool, q4_0: bool) -> str:
+    """What they are used for, on one line."""
     if not run_here:
         return "not used; they need x86-64 with AVX-512 and VNNI"
-    return "used" if wanted else f"not used, since {SWITCH}=0"
+    if not wanted:
+        return f"not used, since {SWITCH}=0"
+    return "used by the vision encoder" + (" and by Q4_0 language models" if q4_0 else "")
 
 
 def device_line(device: dict[str, Any]) -> str:
