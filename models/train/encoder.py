@@ -15,7 +15,7 @@ CLASSES = sum(GROUPS.values())
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None = None) -> Tensor:
-    """Attention in the type of q; the fused one's backward pass takes five times as long on a CPU."""
+    """Attention in the type of q; the fused one's backward pass takes several times as long on a CPU."""
     with torch.autocast("cpu", enabled=False):
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         if hidden is not None:
