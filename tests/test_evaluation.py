@@ -96,13 +96,13 @@ def test_normalise_of_punctuation_is_empty():
 
 def test_default_varies_one_option_at_a_time():
     found = one_at_a_time()
-    assert len(found) == len(set(found)) == 15
+    assert len(found) == len(set(found)) == 17
     middle = Configuration()
     assert middle in found
     for one in (c for c in found if c.selection == "cls" and c.budget == middle.budget):
         changed = [
             name
-            for name in ("allocation", "newlines", "alpha")
+            for name in ("allocation", "newlines", "alpha", "layers")
             if getattr(one, name) != getattr(middle, name)
         ]
         assert len(changed) <= 1

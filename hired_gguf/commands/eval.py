@@ -16,13 +16,13 @@ from ..config import TokenBudget
 from ..errors import InputError
 from ..evaluation import chart, report
 from ..evaluation.builtin import builtin_pictures
-from ..evaluation.configuration import Configuration, cross_product, one_at_a_time
 from ..evaluation.jsonl import read_pictures
 from ..evaluation.results import Results
 from ..evaluation.run import Settings, answer_all
 from ..evaluation.tasks import Picture, sample
 from ..mmproj import read_mmproj
 from . import loading, options
+from .eval_configurations import configurations_of
 from .eval_options import BUILTIN, QUESTIONS, add_eval_options
 from .eval_status import EvalStatus
 from .terminal import StatusLine, say
@@ -31,6 +31,7 @@ EXAMPLES = """\
 examples:
   hired-gguf eval --chart accuracy.png
   hired-gguf eval --budgets 1.0,0.2 --selections cls,random,none --n 1200 --json results.json
+  hired-gguf eval --layers 0:-1,-1:-1,0:-2 --budgets 0.2,0.1
   hired-gguf eval --tasks textvqa.jsonl --n 500 --model llava.gguf --mmproj mmproj.gguf --markdown textvqa.md
 
 Without a list, these run: the budgets with CLS selection and at random, no picture at all, and at budget 0.2
@@ -59,17 +60,18 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and report. What was answered before an interrupt or an error goes to the JSON file, so marked."""
     if args.chart:
         require_matplotlib()
-    configurations = configurations_of(args)
     try:
         settings = Settings(args.seed, args.max_tokens, args.question_template, args.system)
         given = None if args.tasks == BUILTIN else read_pictures(Path(args.tasks))
     except InputError as error:
         raise loading.UsageError(str(error)) from error
     pair = loading.model_pair(args)
+    info = read_mmproj(pair[1])
+    configurations = configurations_of(args, info.executed_layers)
     results = Results(configurations)
     facts = facts_of(args, pair, settings)
     with StatusLine() as line:
-        pictures = pictures_of(args, given, read_mmproj(pair[1]).image_size, line)
+        pictures = pictures_of(args, given, info.image_size, line)
         with loading.load_model(args, pair, line) as llm:
             status = EvalStatus(line)
             llm.handler.on_progress = status.stage
@@ -81,19 +83,6 @@ def run(args: argparse.Namespace) -> int:
                 raise
     write(args, results.document(facts))
     return 0
-
-
-def configurations_of(args: argparse.Namespace) -> list[Configuration]:
-    """What is listed, in all combinations; one option at a time if nothing is."""
-    given = {
-        "budgets": args.budgets,
-        "allocations": args.allocations,
-        "selections": args.selections,
-        "newlines": args.newline_rules,
-        "alphas": args.alphas,
-    }
-    listed = {name: value for name, value in given.items() if value is not None}
-    return cross_product(**listed) if listed else one_at_a_time()
 
 
 def pictures_of(

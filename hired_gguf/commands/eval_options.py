@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..config import ALLOCATIONS, NEWLINES
 from ..evaluation.configuration import BUDGETS, DEFAULT, SELECTIONS
+from ..evaluation.layers import Layers, name_of
 from ..evaluation.run import PLACE, Settings
 from . import values
 from .shared import SHARED, add_shared
@@ -65,6 +66,14 @@ def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
         metavar="A,...",
         help=f"numbers from 0 to 1 (default: {DEFAULT.alpha})",
     )
+    add(
+        "--layers",
+        type=layers,
+        metavar="FIRST:LAST,...",
+        help="vision layers: the one whose CLS attention allots the budget, and the one whose picks the "
+        "tokens; from 0, or negative from the end. A list that begins with a minus needs a =, as in "
+        f"--layers=-1:-1 (default: {name_of(DEFAULT.layers)})",
+    )
 
 
 def _add_result_options(parser: argparse.ArgumentParser) -> None:
@@ -116,3 +125,18 @@ def names(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
 def alphas(text: str) -> list[float]:
     """Alphas with commas between them, each once."""
     return list(dict.fromkeys(values.number(float, 0, 1)(part.strip()) for part in text.split(",")))
+
+
+def layers(text: str) -> list[Layers]:
+    """Pairs of layers with commas between them, each once."""
+    return list(dict.fromkeys(_pair(part.strip()) for part in text.split(",")))
+
+
+def _pair(text: str) -> Layers:
+    try:
+        first, last = map(int, text.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not FIRST:LAST, two whole numbers as in {name_of(DEFAULT.layers)}"
+        ) from None
+    return first, last

@@ -27,7 +27,7 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     shown = lines(document["configurations"])
     alone = [policy for policy, points in shown.items() if len(points) == 1]
     for i, (policy, points) in enumerate(shown.items()):
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        colour, marker = style(i)
         if policy in alone:
             _draw_point(axis, points[0], APART ** (1 + alone.index(policy)), colour, marker)
         else:
@@ -64,6 +64,12 @@ def _end(points: Sequence[Point], full: Sequence[Point]) -> Sequence[Point]:
     """The point with all tokens that belongs to a line, if it is one."""
     same = [point for point in full if point["newlines"] == points[0]["newlines"]]
     return (same or full)[: len(points) > 1]
+
+
+def style(i: int) -> tuple[str, str]:
+    """Colour and marker of the i-th policy: together they are no other's."""
+    again = i // len(COLOURS)  # the colours come back with other markers
+    return COLOURS[i % len(COLOURS)], MARKERS[(i + again) % len(MARKERS)]
 
 
 def title(document: Mapping[str, Any]) -> str:

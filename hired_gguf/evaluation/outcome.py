@@ -45,7 +45,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """The outcomes of one picture, by configuration and question."""
+    """The outcomes of one picture, by configuration and question.
+
+    ``encodings`` and ``encode_seconds`` are those beside the answers', for the attention of other layers.
+    """
 
     picture: Picture
     outcomes: list[list[Outcome]]
+    encodings: int = 0
+    encode_seconds: float = 0.0

@@ -82,8 +82,9 @@ class Results:
             "pictures": len(self.pictures),
             "questions": sum(len(result.picture.questions) for result in self.pictures),
             "kinds": self.kinds,
-            "encoded_images": sum(o.encoded_images for o in every),
-            "encode_seconds": sum(o.encode_seconds for o in every),
+            "encoded_images": sum(o.encoded_images for o in every) + sum(r.encodings for r in self.pictures),
+            "encode_seconds": sum(o.encode_seconds for o in every)
+            + sum(r.encode_seconds for r in self.pictures),
             "configurations": [self.summary(i) for i, _ in enumerate(self.configurations)],
             "records": [
                 _record(self.configurations[i], *each)

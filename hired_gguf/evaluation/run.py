@@ -14,8 +14,10 @@ from ..context import clear, keep_to_last_image, state_of
 from ..errors import InputError
 from ..model import LlavaNext
 from ..prompt_images import Selector
-from ..vision import tiling_of
+from ..vision import EncodedImage, tiling_of
 from .configuration import Configuration
+from .layers import require_layers
+from .other_layers import OtherAttention, OtherLayers, attention_for, layers_needed
 from .outcome import Outcome, PictureResult
 from .random_tokens import RandomTokens
 from .recall import all_kept, patches_of
@@ -52,7 +54,7 @@ def evaluate(
     settings: Settings | None = None,
     on_answer: OnAnswer | None = None,
 ) -> Results:
-    """Ask all questions under all configurations. Raises what `LlavaNext.ask` raises, and ImageError."""
+    """Ask all questions under all configurations. Raises what `ask` raises, ImageError, InputError."""
     results = Results(configurations)
     for result in answer_all(llm, pictures, configurations, settings, on_answer):
         results.add(result)
@@ -66,17 +68,22 @@ def answer_all(
     settings: Settings | None = None,
     on_answer: OnAnswer | None = None,
 ) -> Iterator[PictureResult]:
-    """`evaluate`, picture by picture: a picture is encoded once, and read once under a configuration."""
+    """`evaluate`, picture by picture: a picture is encoded once, and read once under a configuration.
+
+    It is encoded once more if any configuration has other layers than the first and the last.
+    """
     settings = settings or Settings()
+    require_layers((one.layers for one in configurations), llm.handler.info.executed_layers)
     done, total = 0, count(pictures) * len(configurations)
     for picture in pictures:
         image = picture.load()
         tiling = tiling_of(llm.handler.info, (image.height, image.width))
         needed = [patches_of(question.characters, tiling) for question in picture.questions]
+        attention = attention_for(llm.handler, image, configurations)
         outcomes = []
         for configuration in configurations:
             row = []
-            with selecting(llm, selector_of(configuration, picture, settings.seed)):
+            with selecting(llm, selector_of(configuration, picture, settings.seed, attention)):
                 for question, patches in zip(picture.questions, needed, strict=True):
                     outcome = Outcome.of(question, _ask(llm, image, question.text, configuration, settings))
                     if len(patches) and (selections := llm.handler.last_run.selections):
@@ -86,12 +93,18 @@ def answer_all(
                     if on_answer:
                         on_answer(done, total)
             outcomes.append(row)
-        yield PictureResult(picture, outcomes)
+        yield PictureResult(picture, outcomes, attention.encodings, attention.seconds)
 
 
-def selector_of(configuration: Configuration, picture: Picture, seed: int) -> Selector | None:
-    """None for the engine's own."""
-    return RandomTokens(picture.name, seed) if configuration.selection == "random" else None
+def selector_of(
+    configuration: Configuration, picture: Picture, seed: int, attention: OtherAttention
+) -> Selector | None:
+    """None for the engine's own. ``attention`` is the picture's."""
+    lots = RandomTokens(picture.name, seed) if configuration.selection == "random" else None
+    if not (layers := layers_needed(configuration)):
+        return lots
+    allots, picks = (attention.by_layer[layer] for layer in layers)
+    return OtherLayers(allots, picks, lots or EncodedImage.select_with)
 
 
 @contextmanager

@@ -1,0 +1,64 @@
+"""The budget allotted and tokens picked by other vision layers than HiRED's, the first and the last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from PIL import Image
+
+from ..chat_handler import HiREDChatHandler
+from ..config import TokenBudget
+from ..prompt_images import Selector
+from ..selection import Selection
+from ..vision import EncodedImage, Floats
+from .configuration import Configuration
+from .layers import FIRST_AND_LAST
+
+
+@dataclass(frozen=True, eq=False)
+class OtherLayers:
+    """A selector for `HiREDChatHandler`: another one that is shown the CLS attention of other layers.
+
+    ``allots`` and ``picks`` [P, heads, N + 1] belong to the picture that will be asked about; ``selector``
+    gets them in the place of the first and the last layer's.
+    """
+
+    allots: Floats
+    picks: Floats
+    selector: Selector = EncodedImage.select_with
+
+    def __call__(self, image: EncodedImage, config: TokenBudget) -> Selection:
+        """The selection of that image."""
+        return self.selector(replace(image, attention_first=self.allots, attention_last=self.picks), config)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherAttention:
+    """The CLS attention of a picture by layer, and what it took: ``encodings`` of the picture, seconds."""
+
+    by_layer: Mapping[int, Floats] = field(default_factory=dict)
+    encodings: int = 0
+    seconds: float = 0.0
+
+
+def attention_for(
+    handler: HiREDChatHandler, image: Image.Image, configurations: Sequence[Configuration]
+) -> OtherAttention:
+    """What the configurations need beyond an `EncodedImage`: one encoding for all of them, or none."""
+    wanted = {layer for configuration in configurations for layer in layers_needed(configuration)}
+    if not wanted:
+        return OtherAttention()
+    encoder = handler.load()
+    if handler.on_progress:
+        handler.on_progress("encode", 0, 1)
+    started = time.perf_counter()
+    encoding = encoder.encode(image, sorted(wanted), features=False)
+    return OtherAttention(encoding.attention, 1, time.perf_counter() - started)
+
+
+def layers_needed(configuration: Configuration) -> tuple[int, ...]:
+    """The layer that allots and the one that picks, if they are not the first and the last."""
+    layers = configuration.plain().layers
+    return () if layers == FIRST_AND_LAST else layers
