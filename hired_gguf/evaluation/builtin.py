@@ -20,7 +20,7 @@ SPLIT = "held-out"
 #: How many questions of a kind one picture gets at most. Only every other picture has a slip with values.
 PER_PICTURE = {"read": 1, "value": 3, "count": 1, "colour": 2, "yes-no": 1, "position": 2}
 KINDS = tuple(PER_PICTURE)
-SMALLEST_TILE = 112  # pixels: nothing fits a smaller one
+SMALLEST_TILE = 168  # pixels: slips do not fit a smaller one
 BARREN = 1000  # pictures in a row without a question that is still wanted
 
 

@@ -13,9 +13,10 @@ from .scene import Item, Scene
 from .texts import field_text, plate_text
 from .words import COLOURS, FIELDS, FIGURES, PLATES
 
-TEXT_PIXELS = (12, 16)  # height of a font on the canvas: too small for the full image's view
+TEXT_PIXELS = (17, 22)  # height of a font on the canvas: too small for the full image's view
+SLIP_PIXELS = (14, 16)
 FIGURE_PIXELS = (20, 34)
-TURN = 5.0  # degrees
+TURN = 4.0  # degrees
 
 
 class Builder:
@@ -31,9 +32,9 @@ class Builder:
         self.free = [(shape, colour) for shape in PLATES for colour in COLOURS]
         rng.shuffle(self.free)
 
-    def face(self) -> ImageFont.FreeTypeFont:
-        """Some font, in a size of the picture that becomes `TEXT_PIXELS` on the canvas."""
-        size = self.rng.uniform(*TEXT_PIXELS) / self.layout.scale
+    def face(self, pixels: tuple[int, int]) -> ImageFont.FreeTypeFont:
+        """Some font, in a size of the picture that becomes ``pixels`` on the canvas."""
+        size = self.rng.uniform(*pixels) / self.layout.scale
         return draw.font(self.rng.choice(fonts(self.split)), round(size))
 
     def put(self, piece: draw.Piece) -> tuple[draw.Piece, tuple[int, int]] | None:
@@ -50,7 +51,7 @@ class Builder:
         """A sign or badge, no two alike in colour and shape."""
         shape, colour = self.free.pop()
         kind, text = plate_text(self.rng)
-        piece = draw.draw_plate(self.rng, shape, draw.shade(self.rng, colour), text, self.face())
+        piece = draw.draw_plate(self.rng, shape, draw.shade(self.rng, colour), text, self.face(TEXT_PIXELS))
         if placed := self.put(piece):
             piece, at = placed
             box = shifted((0, 0, *piece.image.size), at)
@@ -69,7 +70,7 @@ class Builder:
         """A slip of paper; each of its lines is an item."""
         values = [field_text(self.rng, name) for name in names]
         lines = [(name.upper(), text) for name, (_, text) in zip(names, values, strict=True)]
-        if not (placed := self.put(draw.draw_slip(self.rng, lines, self.face()))):
+        if not (placed := self.put(draw.draw_slip(self.rng, lines, self.face(SLIP_PIXELS)))):
             return
         piece, at = placed
         for name, (kind, text), line in zip(names, values, piece.lines, strict=True):
@@ -97,9 +98,9 @@ def make_scene(split: str, seed: int, index: int, *, tile: int = 168, crowded: b
     slip = rng.random() < (0.7 if crowded else 0.4)
     if slip:
         builder.add_slip(rng.sample(list(FIELDS), rng.randint(2, 3)))
-    for _ in range(2 * rooms if crowded else rng.randint(1, 3 if slip else rooms + 1)):
+    for _ in range(2 * rooms if crowded else rng.randint(1, 2 if slip else rooms)):
         builder.add_plate()
     figures = rng.sample(FIGURES, rng.randint(1, len(FIGURES)))
-    for _ in range(rng.randint(1, 2 * rooms if crowded else rooms + 1)):
+    for _ in range(rng.randint(1, 2 * rooms if crowded else rooms)):
         builder.add_figure(rng.choice(figures))
     return Scene(degrade.camera(rng, builder.picture), tuple(builder.items))

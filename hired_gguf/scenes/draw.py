@@ -14,6 +14,7 @@ from .scene import Box
 from .words import COLOURS
 
 Colour = tuple[int, int, int]
+SPACED = 0.9  # characters of what is read stand apart, as on number plates
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,15 @@ def draw_plate(
     rng: random.Random, shape: str, colour: Colour, text: str, face: ImageFont.FreeTypeFont
 ) -> Piece:
     """A sign (rectangle) or a badge (ellipse) with a text in its middle."""
-    width, height = math.ceil(face.getlength(text)), round(face.size)
-    across, down = (0.7, 0.45) if shape == "sign" else (1.3, 0.75)
+    width, height = math.ceil(sum(rooms(face, text, SPACED))), round(face.size)
+    across, down = (0.35, 0.25) if shape == "sign" else (0.75, 0.5)
     pad_x, pad_y = round(height * across), round(height * down * rng.uniform(0.8, 1.2))
     size = width + 2 * pad_x, height + 2 * pad_y
     image = Image.new("RGBA", size, (*colour, 0))
     pen, box, edge = ImageDraw.Draw(image), (0, 0, size[0] - 1, size[1] - 1), ink_on(colour)
     outline = edge if rng.random() < 0.5 else colour
     (pen.rectangle if shape == "sign" else pen.ellipse)(box, colour, outline, max(1, height // 10))
-    characters = write(pen, (pad_x, pad_y + height / 2), text, face, edge)
+    characters = write(pen, (pad_x, pad_y + height / 2), text, face, edge, spaced=SPACED)
     return Piece(image, (Line(characters),))
 
 
@@ -92,7 +93,7 @@ def draw_slip(rng: random.Random, lines: list[tuple[str, str]], face: ImageFont.
     height, pad, space = round(face.size), round(face.size * 0.6), round(face.size * rng.uniform(1.35, 1.7))
     names = max(face.getlength(name) for name, _ in lines)
     start = pad + names + face.size * rng.uniform(0.5, 0.8)
-    width = start + max(face.getlength(value) for _, value in lines) + pad
+    width = start + max(sum(rooms(face, value, SPACED)) for _, value in lines) + pad
     paper = rng.randint(225, 255)
     image = Image.new(
         "RGBA",
@@ -104,7 +105,7 @@ def draw_slip(rng: random.Random, lines: list[tuple[str, str]], face: ImageFont.
         y = pad + height / 2 + i * space
         label = write(pen, (pad, y), name, face, ink)
         boxes = [box for _, box in label]
-        characters = write(pen, (start, y), value, face, ink)
+        characters = write(pen, (start, y), value, face, ink, spaced=SPACED)
         done.append(Line(characters, (boxes[0][0], boxes[0][1], boxes[-1][2], boxes[0][3])))
     return Piece(image, tuple(done))
 
@@ -129,11 +130,27 @@ def rotated(piece: Piece, degrees: float) -> Piece:
 
 
 def write(
-    pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, face: ImageFont.FreeTypeFont, ink: Colour
+    pen: ImageDraw.ImageDraw,
+    at: tuple[float, float],
+    text: str,
+    face: ImageFont.FreeTypeFont,
+    ink: Colour,
+    *,
+    spaced: float = 0,
 ) -> tuple[tuple[str, Box], ...]:
     """Write from the left middle ``at``; returns the characters' boxes, as high as a capital."""
     x, y = at
     half = -face.getbbox("H", anchor="ls")[1] / 2
-    pen.text((x, y + half), text, ink, face, anchor="ls")
-    edges = [x + face.getlength(text[:i]) for i in range(len(text) + 1)]
-    return tuple((c, (edges[i], y - half, edges[i + 1], y + half)) for i, c in enumerate(text))
+    boxes = []
+    for character, room in zip(text, rooms(face, text, spaced), strict=True):
+        width = face.getlength(character)
+        left = x + (room - width) / 2
+        pen.text((left, y + half), character, ink, face, anchor="ls")
+        boxes.append((character, (left, y - half, left + width, y + half)))
+        x += room
+    return tuple(boxes)
+
+
+def rooms(face: ImageFont.FreeTypeFont, text: str, spaced: float) -> list[float]:
+    """How wide each character is, and at least ``spaced`` times the size of the font."""
+    return [max(face.getlength(character), spaced * face.size) for character in text]

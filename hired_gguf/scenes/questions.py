@@ -6,10 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 
-from .scene import Item, Question, Scene
+from .scene import Question, Scene
 from .words import COLOURS, FIGURES, PLATES, SHAPES
 
-APART = 0.12  # of the picture: what is nearer than that is neither left nor right
+APART = 0.06  # of the picture: what is nearer to the middle is neither left nor right of it
 MOST = 5  # things counted
 
 
@@ -66,18 +66,12 @@ def _yes_no(scene: Scene, rng: random.Random) -> Iterator[Question]:
 
 def _position(scene: Scene, rng: random.Random) -> Iterator[Question]:
     names = Counter(item.name for item in scene.of(*SHAPES))
-    items = [item for item in scene.of(*SHAPES) if names[item.name] == 1]
-    pairs = [(a, b) for a in items for b in items if a is not b]
-    for a, b in rng.sample(pairs, min(3, len(pairs))):
-        yield from _relation(a, b, scene.image.size, rng)
-
-
-def _relation(a: Item, b: Item, size_wh: tuple[int, int], rng: random.Random) -> Iterator[Question]:
-    axis = rng.randrange(2)
-    distance = (a.centre[axis] - b.centre[axis]) / size_wh[axis]
-    if abs(distance) < APART:
-        return
-    low, high = ("left", "right") if axis == 0 else ("above", "below")
-    of = " of" if axis == 0 else ""
-    text = f"Is the {a.name} {low} or {high}{of} the {b.name}?"
-    yield Question("position", text, low if distance < 0 else high)
+    for item in scene.of(*SHAPES):
+        axis = rng.randrange(2)
+        distance = item.centre[axis] / scene.image.size[axis] - 0.5
+        if names[item.name] > 1 or abs(distance) < APART:
+            continue
+        low, high = ("left", "right") if axis == 0 else ("above", "below")
+        of = " of" if axis == 0 else ""
+        wording = f"Is the {item.name} {low} or {high}{of} the middle?"
+        yield Question("position", wording, low if distance < 0 else high)

@@ -21,22 +21,19 @@ SHAPES = (*PLATES, *FIGURES)
 FIELDS = {
     "total": "amount",
     "price": "amount",
-    "tax": "amount",
     "date": "day",
-    "time": "day",
     "room": "place",
     "seat": "place",
     "gate": "place",
-    "table": "place",
     "name": "word",
 }
-_NAMES = "ANNA BEN CARL DORA EMIL FINN GRETA HUGO IDA JAN KIM LARS MIA NOAH OLGA PAUL ROSA SAM TOM ZOE"
+_NAMES = "ANNA BEN CARL DORA EMIL FINN HUGO IDA JAN KIM LARS MIA NOAH OLGA PAUL ROSA SAM TOM ZOE"
 _WORDS = (
-    "BAR BUS CAFE CAR CITY DOOR EAST EXIT FARM FIRE GATE GOLD HALL HOME HOTEL JAZZ KIOSK LIFT MAIN MENU MILK "
-    "NORTH OPEN PARK PIZZA POST PUSH QUIET RIVER SALE SHOP SOUTH STOP TAXI TEA TRAM VIEW WATER WEST ZOO"
+    "BAR BUS CAFE CAR CITY DOOR EAST EXIT FARM FIRE GATE GOLD HALL HOME JAZZ LIFT MAIN MENU MILK OPEN "
+    "PARK POST PUSH SALE SHOP STOP TAXI TEA TRAM VIEW WEST ZOO"
 )
 NAMES, WORDS = _NAMES.split(), _WORDS.split()
 DIGITS = "0123456789"
-LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"  # neither I nor O nor Q: nobody can tell them from 1 and 0 in a code
+LETTERS = "ACEFHJKLMNPRTUVWXY"  # of codes: none that is easily taken for a digit, as B for 8 and O for 0
 CHARACTERS = DIGITS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "."
 LONGEST = 5  # characters of a text
