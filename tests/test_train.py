@@ -29,7 +29,7 @@ from train.render import batches, render
 from train.vocabulary import WORDS, build
 from vocabulary import FIRST_PIECE, MARK
 
-from hired_gguf import LlavaNext, TokenBudget, VisionEncoder, _core
+from hired_gguf import LlavaNext, TokenBudget, VisionEncoder, _core, builtin_model
 from hired_gguf.context import prefill
 from hired_gguf.messages import user_message
 from hired_gguf.mmproj import check_text_model, read_mmproj
@@ -79,7 +79,10 @@ def test_a_picture_is_what_the_engine_sees():
 def test_labels_of_a_picture_are_classes_of_their_groups():
     drawn = picture(0)
     assert drawn.labels.shape == (len(drawn.partitions), TOKENS, len(GROUPS))
-    assert (drawn.labels < list(GROUPS.values())).all()
+    unread = np.zeros(drawn.labels.shape, bool)
+    unread[0, :, : LENGTH + 1] = drawn.labels[0, :, : LENGTH + 1] > 0
+    np.testing.assert_array_equal(drawn.labels == labels.UNKNOWN, unread)
+    assert (drawn.labels < list(GROUPS.values()))[~unread].all()
     assert drawn.labels[0, :, SHAPE].any()
     assert drawn.labels[1:, :, :LENGTH].any()
 
@@ -115,7 +118,7 @@ def test_a_sign_is_labelled_patch_by_patch():
         assert first[row, column, group] == CHARACTERS.index(text[group][0]) + 1
     assert not first[..., COLUMN:].any()
     # The full image at half the size: one patch of it is two by two of the tile.
-    assert full[0, 1, :2].tolist() == [CHARACTERS.index(c) + 1 for c in "4B"]
+    assert full[0, 1, :2].tolist() == [labels.UNKNOWN] * 2  # too small to be read
     assert full[0, 1, [SHAPE, COLUMN, ROW]].tolist() == [sign, 2, 2]
     counts = [1 + (name == "sign") for name in SHAPES]
     assert full[0, 1, FIRST_COUNT:].tolist() == counts
@@ -152,7 +155,7 @@ def test_an_alphabet_page_has_its_characters_where_they_stand(index):
                 column, row = int((left + right_edge) / 2 // PATCH), int((top + bottom) / 2 // PATCH)
                 patch = targets[row * SIDE + column]
                 right.append((patch[i], patch[LENGTH]) == (CHARACTERS.index(character) + 1, len(word)))
-    assert len(right) > 30
+    assert len(right) > 20
     assert np.mean(right) > 0.75  # a patch shows several: the last one written counts
     known = targets[(targets[:, LENGTH] > 0) & (targets[:, LENGTH] < alphabet.UNKNOWN)]
     assert (known[:, :LENGTH] <= len(CHARACTERS)).all()
@@ -185,10 +188,15 @@ def texts():
     return sorted({*TEXTS, *NAMES, *drawn})
 
 
+def begun(character):
+    """The pieces of an answer's first character."""
+    return [MARK, character] if character in DIGITS else [MARK + character]
+
+
 def test_answers_are_read_out_character_by_character(prompts):
     for text in texts():
         ids = prompts.answer(text)
-        assert pieces(prompts, ids) == [MARK + text[0], *text[1:], EOS]
+        assert pieces(prompts, ids) == [*begun(text[0]), *text[1:], EOS]
         assert min(ids[:-1]) >= FIRST_PIECE
 
 
@@ -198,7 +206,7 @@ def test_any_two_characters_of_an_answer_are_two_tokens(prompts):
     for first in CHARACTERS.replace(".", ""):
         for second in CHARACTERS:
             found = pieces(prompts, prompts.answer(first + second))
-            if found != [MARK + first, second, EOS]:
+            if found != [*begun(first), second, EOS]:
                 merged.append(first + second)
     assert merged == ["AS", "US"]
     assert not [text for text in texts() if text.startswith(("AS", "US", "."))]
@@ -226,15 +234,16 @@ def test_questions_are_a_token_a_word(prompts):
 def test_vocabulary_has_every_word_and_character_once():
     tokens = build().tokens
     assert len(set(tokens)) == len(tokens)
-    for word in (*WORDS, *COLOURS, *SHAPES, *FIELDS, *string.ascii_letters, *DIGITS):
+    for word in (*WORDS, *COLOURS, *SHAPES, *FIELDS, *string.ascii_letters):
         assert MARK + word in tokens
+    assert not [digit for digit in DIGITS if MARK + digit in tokens or digit not in tokens]
 
 
 def test_turns_learn_answers_only(prompts):
     asked = [Question("count", "How many stars are there?", "3"), Question("read", "Read it.", "EXIT")]
     turns = prompts.turns(asked)
     learnt = [token for token, learn in zip(turns.ids, turns.learn, strict=True) if learn]
-    assert pieces(prompts, learnt) == [MARK + "3", EOS, MARK + "E", *"XIT", EOS]
+    assert pieces(prompts, learnt) == [MARK, "3", EOS, MARK + "E", *"XIT", EOS]
     text = prompts.llama.detokenize(turns.ids).decode()
     assert text == " \nHow many stars are there? ASSISTANT: 3 USER: Read it. ASSISTANT: EXIT"
 
@@ -445,9 +454,9 @@ def test_language_equals_pytorch(modules):
     (right,) = modules.logits(embedded, torch.arange(length)[None], hidden)
     llama.close()
     assert right.std() > 1
-    np.testing.assert_allclose(got, right, atol=0.02)
+    np.testing.assert_allclose(got, right, atol=0.04)
     two = np.sort(right)[:, -2:]
-    clear = two[:, 1] - two[:, 0] > 0.04
+    clear = two[:, 1] - two[:, 0] > 0.08
     assert clear.mean() > 0.8
     np.testing.assert_array_equal(got.argmax(1)[clear], right.argmax(1)[clear])
 
@@ -487,7 +496,7 @@ def test_a_batch_of_conversations_is_what_the_engine_computes_one_by_one(modules
     engine.close()
     llama.close()
     assert compared > 10
-    assert worst < 0.02
+    assert worst < 0.04
 
 
 @with_torch
@@ -508,13 +517,18 @@ def test_the_engine_asks_in_the_same_words(modules, prompts):
 def test_single_partitions_show_their_own_patches_and_what_they_can_answer(modules, prompts):
     drawn = picture(1)
     (tile, *_) = (i for i in range(1, len(drawn.labels)) if drawn.labels[i, :, SHAPE].any())
-    for described in (True, False):
-        batch = sequence.single_partitions([(drawn, 0), (drawn, tile)], prompts, random.Random(0), described)
+    counts = []
+    for things in (1, 99):
+        batch = sequence.single_partitions([(drawn, 0), (drawn, tile)], prompts, random.Random(0), things)
         for row, partition in enumerate((0, tile)):
             shown = batch.rows[row][batch.rows[row] != sequence.NO_ROW].numpy() - row * TOKENS
-            busy = np.flatnonzero(drawn.labels[partition, :, SHAPE]) if described else np.arange(TOKENS)
-            np.testing.assert_array_equal(shown, busy)
+            busy = np.flatnonzero(drawn.labels[partition, :, SHAPE])
+            assert np.isin(shown, busy).all()
+            if partition == 0 or things == 99:
+                np.testing.assert_array_equal(shown, busy)
+            counts.append(len(shown))
             assert (batch.targets[row] >= 0).any()
+    assert 0 < counts[1] < counts[3]
     assert batch.targets.shape == batch.ids.shape == batch.positions.shape
     hidden = batch.hidden[:, 0]
     assert (hidden.triu(1) == -np.inf).sum() == len(hidden) * hidden.shape[1] * (hidden.shape[1] - 1) // 2
@@ -524,14 +538,16 @@ def test_single_partitions_show_their_own_patches_and_what_they_can_answer(modul
 @with_torch
 def test_training_runs_and_goes_on(modules, tmp_path, capsys):
     stage = Stage(steps=2, batch=4, rate=1e-3, warmup=1)
-    names = ("letters", "encoder", "text", "align", "images", "together")
-    plan = replace(Plan(), crowded=5, plain=5, pages=5, described=1, **dict.fromkeys(names, stage))
+    names = ("letters", "encoder", "words", "align", "tiles", "together", "images")
+    plan = replace(Plan(), crowded=5, plain=5, pages=5, grow=1, **dict.fromkeys(names, stage))
     with modules.torch.enable_grad():
         train = import_module("train.__main__").train
-        pair = train(plan, tmp_path)
+        train(plan, tmp_path)
+        pair = [tmp_path / name for name in builtin_model.NAMES]
         written = [path.read_bytes() for path in pair]
         stamps = [path.stat().st_mtime_ns for path in tmp_path.glob("*.pt")]
-        assert [path.read_bytes() for path in train(plan, tmp_path)] == written
+        train(plan, tmp_path)
+        assert [path.read_bytes() for path in pair] == written
     assert [path.stat().st_mtime_ns for path in tmp_path.glob("*.pt")] == stamps
     assert "recall of text patches at 0.2" in capsys.readouterr().out
     image = make_scene("train", SEED, 1, tile=TILE).image

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from . import vocabulary
+from . import vocabulary, workers
 from .alphabet import pages
 from .config import Plan, shape, smoke
 from .export import export
@@ -38,26 +38,34 @@ def main() -> None:
     train(smoke(plan) if args.smoke else plan, args.out)
 
 
-def train(plan: Plan, folder: Path) -> tuple[Path, Path]:
-    """All stages; returns the pair."""
+def train(plan: Plan, folder: Path) -> None:
+    """All stages, and the pair in the end."""
+    workers.join()
     folder.mkdir(parents=True, exist_ok=True)
+    if workers.number() > 0:
+        workers.wait()  # the first one draws
     crowded = render_all(folder / "crowded", plan.crowded, 2 * plan.seed, crowded=True)
     plain = render_all(folder / "plain", plan.plain, 2 * plan.seed + 1, crowded=False)
-    dense, pictures, prompts = load(crowded), load(plain), Prompts(folder)
-    encoder, teacher = train_encoder(plan, dense, pages(plan.seed, plan.pages), folder / "encoder.pt")
+    texts, prompts = pages(folder / "pages.pickle", plan.seed, plan.pages), Prompts(folder)
+    if workers.number() == 0:
+        workers.wait()
+    dense, pictures = load(crowded), load(plain)
+    encoder, teacher = train_encoder(plan, dense, texts, folder / "encoder.pt")
     report(encoder, pictures[:200])
     sizes = shape(len(vocabulary.build().tokens))
     trainer = Trainer(plan, sizes, prompts, crowded=dense, pictures=pictures, folder=folder)
     trainer.encoder, trainer.teacher = encoder, teacher
-    trainer.run("text", plan.text, ("language", "oracle", "projector"))
+    trainer.run("words", plan.words, ("language", "oracle", "projector"))
     trainer.run("align", plan.align, ("projector",))
-    trainer.run("images", plan.images, ("language", "projector"))
+    trainer.run("tiles", plan.tiles, ("language", "projector"))
     trainer.run("together", plan.together, ("encoder", "teacher", "language", "projector"))
+    trainer.run("images", plan.images, ("language", "projector"))
     report(trainer.encoder, pictures[:200])
+    if workers.number() > 0:
+        return
     pair = export(sizes, trainer.language, trainer.encoder, trainer.projector, folder)
     for path in pair:
         print(path)
-    return pair
 
 
 if __name__ == "__main__":

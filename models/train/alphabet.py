@@ -8,8 +8,10 @@ such pages, which is cheap; and a quarter of each batch are pages.
 from __future__ import annotations
 
 import os
+import pickle
 import random
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +25,14 @@ from hired_gguf.scenes.scene import Box
 from hired_gguf.scenes.words import CHARACTERS, LONGEST
 
 from .config import PATCH, SIDE, TILE
-from .labels import GROUPS, LENGTH
+from .labels import GROUPS, LENGTH, UNKNOWN
 
-UNKNOWN = 255  # a label that teaches nothing
+#: Pixels [S, S, 3] and labels [N, groups].
+Page = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-def page(seed: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw one: pixels [S, S, 3] and labels [N, groups]."""
+def page(seed: int, index: int) -> Page:
+    """Draw one."""
     rng = random.Random(f"page/{seed}/{index}")
     sheet, words = _sheet(rng)
     labels = np.zeros((SIDE, SIDE, len(GROUPS)), np.uint8)
@@ -44,10 +47,16 @@ def page(seed: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return np.asarray(degrade.camera(rng, sheet)), labels.reshape(SIDE * SIDE, -1)
 
 
-def pages(seed: int, count: int) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Draw them all, on all cores."""
-    with get_context("spawn").Pool(os.cpu_count()) as pool:
-        return pool.starmap(page, [(seed, i) for i in range(count)], chunksize=50)
+def pages(path: Path, seed: int, count: int) -> list[Page]:
+    """Draw them all, on all cores; or read them, if the file is there."""
+    if not path.exists():
+        with get_context("spawn").Pool(os.cpu_count()) as pool:
+            drawn = pool.starmap(page, [(seed, i) for i in range(count)], chunksize=50)
+        partial = path.with_suffix(".part")
+        partial.write_bytes(pickle.dumps(drawn, 5))
+        partial.replace(path)
+    found: list[Page] = pickle.loads(path.read_bytes())  # our own file, in a folder of our own
+    return found
 
 
 def _sheet(rng: random.Random) -> tuple[Image.Image, list[tuple[tuple[str, Box], ...]]]:
@@ -62,11 +71,12 @@ def _sheet(rng: random.Random) -> tuple[Image.Image, list[tuple[tuple[str, Box],
         sheet = Image.blend(degrade.background(rng, photographs("train"), sheet.size), veil, 0.6)
     pen, face = ImageDraw.Draw(sheet), draw.font(rng.choice(fonts("train")), round(rng.uniform(*TEXT_PIXELS)))
     ink, lines, y = draw.ink_on(colour), [], rng.uniform(8, 20)
+    spaced = rng.choice((0, draw.SPACED, draw.SPACED))
     while y < size - 8:
         x = rng.uniform(2, 30)
         while x < size - 20:
             text = "".join(rng.choices(CHARACTERS, k=rng.randint(1, LONGEST)))
-            characters = draw.write(pen, (x, y), text, face, ink)
+            characters = draw.write(pen, (x, y), text, face, ink, spaced=spaced)
             lines.append(draw.Line(characters))
             x = characters[-1][1][2] + face.size * rng.uniform(0.8, 2)
         y += face.size * rng.uniform(1.3, 2.2)

@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 
+from . import workers
 from .config import Stage
 
 
 def save(path: Path, **parts: Any) -> None:
-    """Write whole or not at all."""
+    """Write whole or not at all, one process for all."""
+    if workers.number() > 0:
+        return
     partial = path.with_suffix(".part")
     torch.save(parts, partial)
     partial.replace(path)
@@ -47,5 +50,7 @@ def step(opt: torch.optim.Optimizer, loss: torch.Tensor, learning_rate: float) -
         group["lr"] = learning_rate
     opt.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_([p for g in opt.param_groups for p in g["params"]], 1.0)
+    parameters = [p for group in opt.param_groups for p in group["params"]]
+    workers.average(parameters)
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     opt.step()

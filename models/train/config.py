@@ -9,7 +9,7 @@ from shapes import Shape, TextShape, VisionShape
 PATCH, TILE = 14, 168
 SIDE = TILE // PATCH  # patches along a tile's edge
 TOKENS = SIDE * SIDE
-WIDTH = 256  # of the language model
+WIDTH = 192  # of the language model
 
 #: `layers` leaves out the last one: it is trained, and dropped in the file, as LLaVA never runs it.
 VISION = VisionShape(image_size=TILE, width=192, layers=6, heads=6, feed_forward=768, projection_dim=192)
@@ -17,7 +17,7 @@ VISION = VisionShape(image_size=TILE, width=192, layers=6, heads=6, feed_forward
 
 def shape(vocabulary: int) -> Shape:
     """The pair's sizes."""
-    text = TextShape(width=WIDTH, layers=5, heads=8, feed_forward=704, vocabulary=vocabulary, context=4096)
+    text = TextShape(width=WIDTH, layers=4, heads=6, feed_forward=512, vocabulary=vocabulary, context=4096)
     return Shape(text, VISION)
 
 
@@ -35,16 +35,17 @@ class Stage:
 class Plan:
     """One training run. ``crowded`` pictures teach the encoder, ``plain`` ones the language model."""
 
-    crowded: int = 10000
-    plain: int = 12000
-    pages: int = 3000
-    letters: Stage = Stage(steps=1500, batch=3000, rate=2e-3)  # patches
-    encoder: Stage = Stage(steps=6000, batch=36, rate=1e-3, warmup=100)
-    text: Stage = Stage(steps=3000, batch=32, rate=1.2e-3)  # partitions
-    described: int = 2600  # steps of it that read of things only, not of the empty places between them
-    align: Stage = Stage(steps=300, batch=16, rate=2e-3, warmup=20)
-    images: Stage = Stage(steps=900, batch=8, rate=8e-4)
-    together: Stage = Stage(steps=300, batch=8, rate=2e-4)
+    crowded: int = 8000
+    plain: int = 8000
+    pages: int = 15000
+    letters: Stage = Stage(steps=1200, batch=3000, rate=2e-3)  # patches
+    encoder: Stage = Stage(steps=5700, batch=72, rate=1.2e-3, warmup=100)
+    words: Stage = Stage(steps=3600, batch=64, rate=2e-3)  # partitions
+    grow: int = 200  # steps of it after which one more thing is described at a time
+    align: Stage = Stage(steps=300, batch=16, rate=2e-3, warmup=20)  # pictures
+    tiles: Stage = Stage(steps=250, batch=128, rate=1.2e-3)  # partitions
+    together: Stage = Stage(steps=250, batch=64, rate=3e-4)
+    images: Stage = Stage(steps=250, batch=16, rate=6e-4)  # pictures
     seed: int = 0
 
 
@@ -59,11 +60,12 @@ def smoke(plan: Plan) -> Plan:
         crowded=64,
         plain=64,
         pages=64,
-        described=3,
+        grow=3,
+        words=brief(plan.words),
         letters=brief(plan.letters),
         encoder=brief(plan.encoder),
-        text=brief(plan.text),
         align=brief(plan.align),
-        images=brief(plan.images),
+        tiles=brief(plan.tiles),
         together=brief(plan.together),
+        images=brief(plan.images),
     )

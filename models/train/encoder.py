@@ -61,14 +61,14 @@ class Layer(nn.Module):
 def waves(tokens: int, width: int) -> Tensor:
     """Positions [1 + tokens, width] to begin with: sines and cosines of row and column.
 
-    So neighbours are alike. Small random ones drown in the patches' own values, and nothing that takes two
-    patches is learnt for long.
+    So neighbours are alike. Small random ones drown in the patches' own values, and what takes two patches is
+    not learnt.
     """
     side = round(tokens**0.5)
     angle = torch.arange(side)[:, None] * 3 * 10.0 ** -(torch.arange(width // 4) / (width // 4))
     line = torch.cat((angle.sin(), angle.cos()), 1)
     rows, columns = line.repeat_interleave(side, 0), line.repeat(side, 1)
-    return 0.15 * torch.cat((torch.zeros(1, width), torch.cat((rows, columns), 1)))
+    return 0.6 * torch.cat((torch.zeros(1, width), torch.cat((rows, columns), 1)))
 
 
 def filters(width: int, patch: int) -> Tensor:
@@ -111,10 +111,10 @@ class Encoder(nn.Module):
             states.append(layer(states[-1]))
         return states
 
-    def alone(self, patches: Tensor, layers: int) -> Tensor:
-        """Patches [n, patch, patch, 3] uint8 without neighbours or place: [n, width] after some layers."""
+    def alone(self, patches: Tensor, places: Tensor, layers: int) -> Tensor:
+        """Patches [n, patch, patch, 3] uint8 at places [n], no neighbours: [n, width] after some layers."""
         x = (patches.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
-        x = self.pre_ln(self.patch_embd(x).flatten(1))
+        x = self.pre_ln(self.patch_embd(x).flatten(1) + self.position_embd[1 + places])
         for layer in self.blk[:layers]:
             x = x + layer.feed(x)
         return x

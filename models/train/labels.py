@@ -1,7 +1,8 @@
 """What each patch of each partition shows: the targets of the vision encoder.
 
-A patch has one class in each group, 0 for "nothing". A character counts where most of it lies, and where at
-least `geometry.SHARE` of it does: what a patch says is what can be seen in it or right beside it.
+A patch has one class in each group, 0 for "nothing", `UNKNOWN` where nothing is to be learnt. A character
+counts where most of it lies, and where at least `geometry.SHARE` of it does: what a patch says is what can be
+seen in it or right beside it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hired_gguf.scenes.words import CHARACTERS, COLOURS, FIELDS, LONGEST, SHAPES
 
 from .config import PATCH, SIDE
 
+UNKNOWN = 255
 COUNTED = MOST + 2  # nothing said, 0 .. MOST
 #: Groups and their numbers of classes, in the order of the last axis of `label`'s result.
 GROUPS = {
@@ -54,6 +56,8 @@ def label(scene: Scene, tiling: Tiling) -> NDArray[np.uint8]:
     for i, shape in enumerate(SHAPES):
         out[0, busy, FIRST_COUNT + i] = min(counts[shape], MOST) + 1
     out[1:, :, COLUMN : ROW + 1] = 0
+    text = out[0, :, : LENGTH + 1]
+    text[text > 0] = UNKNOWN  # too small there to be read: guessing is not to be learnt
     return out
 
 

@@ -88,5 +88,5 @@ class Prompts:
 
 def choose(found: list[Question], rng: random.Random, count: int) -> list[Question]:
     """Some questions, reading ones first in line: they are what is hard."""
-    weight = {"read": 3.0, "value": 3.0, "count": 1.0, "colour": 1.5, "yes-no": 0.7, "position": 1.0}
+    weight = {"read": 3.0, "value": 3.0, "count": 1.0, "colour": 1.5, "yes-no": 0.7, "position": 2.0}
     return sorted(found, key=lambda q: rng.random() ** (1 / weight[q.kind]), reverse=True)[:count]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hired_gguf import _core
 from hired_gguf.scenes.layout import pinpoints
 
+from . import workers
 from .config import PATCH, TILE
 from .encoder import Encoder
 from .labels import LENGTH, SHAPE
@@ -46,8 +47,6 @@ def report(encoder: Encoder, pictures: list[Picture], alpha: float = 0.5) -> Non
         contents += list(busy / max(1, busy.sum()))
     for budget, values in kept.items():
         whole = np.mean(np.array(values) == 1)
-        print(f"recall of text patches at {budget}: {np.mean(values):.3f}, whole: {whole:.3f}")
-    print(
-        f"layer 0's share and the content of a tile: correlation {np.corrcoef(shares, contents)[0, 1]:.2f}",
-        flush=True,
-    )
+        workers.say(f"recall of text patches at {budget}: {np.mean(values):.3f}, whole: {whole:.3f}")
+    correlation = np.corrcoef(shares, contents)[0, 1]
+    workers.say(f"layer 0's share and the content of a tile: correlation {correlation:.2f}")

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hired_gguf import _core
 from hired_gguf.scenes import Question, Scene
-from hired_gguf.scenes.geometry import views
+from hired_gguf.scenes.geometry import cover, moved, views
 from hired_gguf.scenes.layout import pinpoints
 from hired_gguf.scenes.questions import questions
 
-from .config import PATCH, TILE, TOKENS
+from .config import PATCH, SIDE, TILE, TOKENS
 from .labels import SHAPE
 from .prompts import Prompts, choose
 from .render import Picture
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONVERSATIONS, LONGEST = 9, 3  # of one picture; turns of one
+ASKED = 5  # questions about a single partition
 NEWLINE, NO_ROW = -1, -2
 OVERVIEW = ("count", "position", "yes-no", "colour")  # what the full image's view alone can answer
 DETAIL = ("read", "value", "yes-no", "colour")  # what a tile can
@@ -68,32 +70,42 @@ def whole_pictures(pictures: list[Picture], prompts: Prompts, rng: random.Random
 
 
 def single_partitions(
-    chosen: list[tuple[Picture, int]], prompts: Prompts, rng: random.Random, described: bool
+    chosen: list[tuple[Picture, int]], prompts: Prompts, rng: random.Random, things: int
 ) -> Batch:
     """Fresh questions about single partitions, each like a picture of its own, with what it can answer.
 
-    ``described``: only the things in it stand there, like words, without the empty places between them.
+    Only the patches with something in them stand there, like words; of a tile those of some ``things``.
     """
     made = []
     for i, (picture, partition) in enumerate(chosen):
-        scene = picture.scene if partition == 0 else _part(picture, partition)
-        kinds = OVERVIEW if partition == 0 else DETAIL
+        busy = picture.labels[partition, :, SHAPE] > 0
+        if partition == 0:
+            scene, kinds = picture.scene, OVERVIEW
+        else:
+            scene, there = _part(picture, partition, things, rng)
+            busy, kinds = busy & there, DETAIL
         found = [question for question in questions(scene, rng) if question.kind in kinds]
-        busy = np.flatnonzero(picture.labels[partition, :, SHAPE]) if described else range(TOKENS)
-        made.append(_sequence([int(k) for k in busy], i * TOKENS, found, prompts, rng))
+        order = [int(k) for k in np.flatnonzero(busy)]
+        made.append(_sequence(order, i * TOKENS, choose(found, rng, ASKED), prompts, rng))
     return _padded(made)
 
 
-def _part(picture: Picture, partition: int) -> Scene:
-    """The scene with only what lies in one tile."""
-    tiling = tiling_of(picture)
-    _, (a, b, c, d) = list(views(tiling))[partition]
-    inside = tuple(
+def _part(
+    picture: Picture, partition: int, things: int, rng: random.Random
+) -> tuple[Scene, NDArray[np.bool_]]:
+    """The scene with only some of what lies in one tile, and the patches [N] that these touch."""
+    _, transform = list(views(tiling_of(picture)))[partition]
+    a, b, c, d = transform
+    inside = [
         item
         for item in picture.scene.items
         if 0 <= a * item.centre[0] + c < TILE and 0 <= b * item.centre[1] + d < TILE
-    )
-    return Scene(picture.scene.image, inside)
+    ]
+    inside.sort(key=lambda item: rng.random() + bool(item.text))
+    items = inside[-things:]
+    boxes = [box for item in items for box in (item.box, item.label) if box]
+    there = sum((cover(moved(box, transform), SIDE, PATCH) for box in boxes), np.zeros((SIDE, SIDE))) > 0
+    return Scene(picture.scene.image, tuple(items)), there.ravel()
 
 
 def _padded(made: list[Tokens]) -> Batch:

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from hired_gguf.scenes.words import CHARACTERS, LONGEST
 
-from . import checkpoint
-from .alphabet import UNKNOWN
-from .config import VISION, Plan, Stage
+from . import checkpoint, workers
+from .alphabet import Page
+from .config import SIDE, TOKENS, VISION, Plan, Stage
 from .encoder import CLASSES, Encoder, Teacher
-from .labels import FULL_VIEW, GROUPS, LENGTH, NAMES, VIEW
+from .labels import COLUMN, GROUPS, NAMES, ROW, UNKNOWN
 from .render import Picture
 
 NOTHING = 0.04  # weight of "nothing here", which is so nearly everywhere
+SPELLED, CLS = 3.0, 2.0  # weights of lessons, beside those of `weight`
 LETTER_LAYERS = 3
-Page = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+WORTH_COMPILING = 200  # steps
 STARTS = np.cumsum([0, *GROUPS.values()])
 
 
@@ -36,59 +36,83 @@ def one_hot(labels: Tensor) -> Tensor:
     return present
 
 
+def weight(name: str) -> float:
+    """How much a group counts: what is easy must not drown what is hard."""
+    easy = {"length": 0.2, "view": 0.2, "colour": 0.5, "shape": 0.5, "column": 0.3, "row": 0.3}
+    return easy.get(name, 1.0 if name.startswith(("character", "field")) else 0.6)
+
+
 def patch_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of every group, summed."""
-    total = logits.new_zeros(())
+    """Cross-entropy of every group, summed.
+
+    That a character is not, say, the second of its text is to be learnt where there is text.
+    """
+    total, text = logits.new_zeros(()), shows_text(labels)
     for i, (start, count) in enumerate(zip(STARTS, GROUPS.values(), strict=False)):
-        weight = torch.ones(count)
-        weight[0] = NOTHING
+        true = labels[..., i].long()
+        nothing = torch.where(text, 0.5, NOTHING) if i < LONGEST else torch.tensor(NOTHING)
+        counts = torch.where(true == 0, nothing, 1.0) * (true != UNKNOWN)
         group = logits[..., start : start + count].flatten(0, 1).float()
-        total = total + F.cross_entropy(group, labels[..., i].flatten().long(), weight, ignore_index=UNKNOWN)
+        loss = F.cross_entropy(group, true.flatten(), reduction="none", ignore_index=UNKNOWN)
+        total = total + weight(NAMES[i]) * (loss * counts.flatten()).sum() / counts.sum()
     return total
+
+
+def shows_text(labels: Tensor) -> Tensor:
+    """Which patches [...] show characters that are known."""
+    highest = labels[..., :LONGEST].amax(-1)
+    return (highest > 0) & (highest < UNKNOWN)
 
 
 def character_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of which characters a patch shows at all, for patches with text: what is learnt first."""
-    highest = labels[..., :LONGEST].amax(-1)
-    text = (highest > 0) & (highest < UNKNOWN)
+    text = shows_text(labels)
     there = F.one_hot(labels[text][:, :LONGEST].long(), len(CHARACTERS) + 1).amax(1)[:, 1:]
     return F.binary_cross_entropy_with_logits(logits[text].float(), there.float()) * len(CHARACTERS)
 
 
 def learn_letters(encoder: Encoder, teacher: Teacher, pages: list[Page], stage: Stage) -> None:
-    """Patch embedding and the first layers' feed-forward parts, on single patches with text."""
+    """Patch embedding and the first layers' feed-forward parts: what a single patch says, and where it is.
+
+    Without the second, letters drown the places, and no patch finds its neighbours.
+    """
     side = VISION.patch_size
     pixels, labels = (np.stack(part) for part in zip(*pages, strict=True))
     count = pixels.shape[1] // side
     patches = (
         pixels.reshape(len(pages), count, side, count, side, 3).swapaxes(2, 3).reshape(-1, side, side, 3)
     )
-    labels = labels.reshape(len(patches), -1)
-    highest = labels[:, :LONGEST].max(1)
-    there = (highest > 0) & (highest < UNKNOWN)
-    patches, labels = patches[there], torch.from_numpy(labels[there])
+    known = torch.from_numpy(labels.reshape(len(patches), -1))
+    there = shows_text(known)
+    patches, known = patches[there.numpy()], known[there]
     opt = checkpoint.optimizer([*encoder.parameters(), *teacher.parameters()], stage)
     for step in range(stage.steps):
-        chosen = torch.randint(0, len(patches), (stage.batch,))
+        chosen, places = (workers.part(torch.randint(0, n, (stage.batch,))) for n in (len(patches), TOKENS))
         with torch.autocast("cpu", torch.bfloat16):
-            spelled = teacher.characters(encoder.alone(torch.from_numpy(patches[chosen]), LETTER_LAYERS))
-        loss = character_loss(spelled, labels[chosen])
-        checkpoint.step(opt, loss, checkpoint.rate(stage, step))
+            features = encoder.alone(torch.from_numpy(patches[chosen]), places, LETTER_LAYERS)
+            spelled, classes = teacher.characters(features), teacher.patches(features)
+        loss = character_loss(spelled, known[chosen])
+        place = sum(
+            F.cross_entropy(classes[:, STARTS[i] : STARTS[i + 1]].float(), true + 1)
+            for i, true in ((COLUMN, places % SIDE), (ROW, places // SIDE))
+        )
+        checkpoint.step(opt, loss + place, checkpoint.rate(stage, step))
         if step % 100 == 0:
-            print(f"letters {step} spelled {loss.item():.3f}", flush=True)
+            workers.say(f"letters {step} spelled {loss.item():.3f} place {float(place):.3f}")
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Share of right classes among patches that have one; characters taken together."""
-    out: dict[str, list[float]] = {}
+    """Share of right classes among patches that have one; of patches with text that are right in all of it."""
+    out: dict[str, float] = {}
+    text, right = shows_text(labels), torch.ones(labels.shape[:-1], dtype=torch.bool)
     for i, name in enumerate(NAMES):
+        same = logits[..., STARTS[i] : STARTS[i + 1]].argmax(-1) == labels[..., i]
         there = (labels[..., i] > 0) & (labels[..., i] < UNKNOWN)
-        if there.any():
-            right = logits[..., STARTS[i] : STARTS[i + 1]].argmax(-1)[there] == labels[..., i][there]
-            out.setdefault("characters" if name.startswith("character") else name, []).append(
-                right.float().mean()
-            )
-    return {name: float(np.mean(values)) for name, values in out.items()}
+        if i < LONGEST:
+            right &= same
+        elif there.any():
+            out[name] = float(same[there].float().mean())
+    return {"text": float(right[text].float().mean()), **out}
 
 
 def train_encoder(
@@ -107,34 +131,38 @@ def train_encoder(
     else:
         learn_letters(encoder, teacher, pages, plan.letters)
     where = [(i, j) for i, picture in enumerate(pictures) for j in range(len(picture.partitions))]
-    began, scenes = time.monotonic(), stage.batch * 3 // 4
+    began, scenes = time.monotonic(), stage.batch * 2 // 3
+
+    def look(pixels: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        states = encoder.states(pixels)
+        patches = states[encoder.used][:, 1:]
+        return teacher.patches(patches), teacher.characters(patches), teacher.whole(states)
+
+    if stage.steps - first > WORTH_COMPILING:
+        look = torch.compile(look)
     for step in range(first, stage.steps):
         rng = np.random.default_rng([plan.seed, step])
         lesson = [(pictures[i].partitions[j], pictures[i].labels[j]) for i, j in rng.choice(where, scenes)]
-        lesson += [pages[i] for i in rng.integers(0, len(pages), stage.batch - scenes)]
+        lesson = workers.part(lesson)
+        wide = len(lesson)
+        lesson += workers.part([pages[i] for i in rng.integers(0, len(pages), stage.batch - scenes)])
         pixels = torch.from_numpy(np.stack([pixels for pixels, _ in lesson]))
         labels = torch.from_numpy(np.stack([labels for _, labels in lesson]))
-        blurred = (labels[..., VIEW] == FULL_VIEW)[..., None] & (labels[..., : LENGTH + 1] > 0)
-        labels[..., : LENGTH + 1][blurred] = UNKNOWN  # too small to read: nothing to learn but guessing
         with torch.autocast("cpu", torch.bfloat16):
-            states = encoder.states(pixels)
-            logits = teacher.patches(states[encoder.used][:, 1:])
-            spelled = teacher.characters(states[encoder.used][:, 1:])
-            whole = teacher.whole(states)
-        present = one_hot(labels[:scenes])
-        cls = sum(F.binary_cross_entropy_with_logits(w[:scenes].float(), present) for w in whole)
-        dense = patch_loss(logits, labels) + character_loss(spelled, labels)
-        checkpoint.step(opt, dense + 10 * cls, checkpoint.rate(stage, step))
+            logits, spelled, whole = look(pixels)
+        present = one_hot(labels[:wide])
+        cls = sum(F.binary_cross_entropy_with_logits(w[:wide].float(), present) for w in whole)
+        dense = patch_loss(logits, labels) + SPELLED * character_loss(spelled, labels)
+        checkpoint.step(opt, dense + CLS * cls, checkpoint.rate(stage, step))
         if step % 50 == 0:
-            seen = accuracy(logits.detach()[:scenes], labels[:scenes])
+            seen = accuracy(logits.detach()[:wide], labels[:wide])
             seen |= {
-                "pages": accuracy(logits.detach()[scenes:], labels[scenes:])["characters"],
+                "pages": accuracy(logits.detach()[wide:], labels[wide:])["text"],
                 "spelled": character_loss(spelled, labels).item(),
             }
             facts = " ".join(f"{k} {v:.2f}" for k, v in seen.items())
-            print(
-                f"encoder {step} {time.monotonic() - began:.0f} s dense {dense:.3f} cls {cls:.3f} {facts}",
-                flush=True,
+            workers.say(
+                f"encoder {step} {time.monotonic() - began:.0f} s dense {dense:.3f} cls {cls:.3f} {facts}"
             )
         if (step + 1) % 250 == 0 or step + 1 == stage.steps:
             checkpoint.save(

@@ -1,9 +1,9 @@
 """Stages 2 to 4: the language model learns the job on perfect vision, then on the encoder's.
 
-2 (text): each patch's row is the sum of learnt vectors for its true classes (`labels`): what there is to see,
-in words, in the places where it will stand; single partitions, each as a picture of its own. 3 (align): the
-projector learns to give those rows from the encoder's features. 4 (images): projector and language model on
-images, the encoder frozen; then everything together at a low rate. No row is ever dropped.
+2 (words): each patch's row is the sum of learnt vectors for its true classes (`labels`), of the patches with
+something in them. First one thing of a tile stands there, then two, then more. 3 (align): the projector
+learns to give those rows from the encoder's features. 4: projector and language model on them (tiles), then
+everything (together), then again without the encoder on whole pictures (images): no row is left out.
 """
 
 from __future__ import annotations
@@ -18,29 +18,48 @@ from shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import checkpoint
-from .config import VISION, Plan, Stage
+from hired_gguf.scenes.words import CHARACTERS, LONGEST
+
+from . import checkpoint, workers
+from .config import SIDE, VISION, Plan, Stage
 from .encoder import Encoder, Teacher
-from .labels import GROUPS, SHAPE
+from .labels import COLUMN, GROUPS, ROW, SHAPE, UNKNOWN
 from .language import Language
 from .prompts import Prompts
 from .render import Picture, batches
 from .sequence import NEWLINE, NO_ROW, Batch, single_partitions, whole_pictures
 from .stage_encoder import STARTS, one_hot, patch_loss
 
+TILES = ("words", "tiles", "together")  # stages of single partitions
+ALL = 99  # things
+
 
 class Oracle(nn.Module):
-    """Perfect vision: a learnt vector for each class, added up."""
+    """Perfect vision: a learnt vector for each class, added up.
+
+    A character is the same wherever it stands, and a place whatever stands there: one vector each.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.vectors = nn.Embedding(sum(GROUPS.values()), width)
+        self.vectors = nn.EmbeddingBag(int(STARTS[-1]), width, mode="sum", padding_idx=0)
+        self.spelled = nn.EmbeddingBag(1 + len(CHARACTERS) + LONGEST, width, mode="sum", padding_idx=0)
         nn.init.normal_(self.vectors.weight, std=0.3)
+        nn.init.normal_(self.spelled.weight, std=0.6)
+        for group in (COLUMN, ROW):  # in order from the start: what is left of what is to be seen at once
+            first = int(STARTS[group]) + 1
+            order = torch.linspace(-1.5, 1.5, SIDE)[:, None] * torch.randn(width)
+            self.vectors.weight.data[first : first + SIDE] = 0.3 * order
 
     def forward(self, labels: Tensor) -> Tensor:
-        """Labels [..., groups] to rows [..., width]; class 0 of a group adds nothing."""
-        vectors = self.vectors(labels.long() + torch.as_tensor(STARTS[:-1]))
-        return (vectors * (labels > 0)[..., None]).sum(-2)
+        """Labels [..., groups] to rows [..., width]; class 0 of a group adds nothing, nor does `UNKNOWN`."""
+        labels = torch.where(labels == UNKNOWN, 0, labels).long()
+        flat = labels.view(-1, labels.shape[-1])
+        text, rest = flat[:, :LONGEST], flat[:, LONGEST:]
+        facts = torch.where(rest > 0, rest + torch.as_tensor(STARTS[LONGEST:-1]), 0)
+        places = torch.where(text > 0, len(CHARACTERS) + torch.arange(1, LONGEST + 1), 0)
+        rows = self.vectors(facts) + self.spelled(torch.cat((text, places), 1))
+        return rows.view(*labels.shape[:-1], -1)
 
 
 class Projector(nn.Module):
@@ -100,12 +119,12 @@ class Trainer:
     def batch(self, name: str, step: int, numbers: list[int]) -> tuple[Batch, Tensor, Tensor]:
         """Sequences, labels [patches, groups] and partitions [P, S, S, 3] of some pictures."""
         rng = random.Random(f"{self.plan.seed}/{name}/{step}")
-        if name == "text":
+        if name in TILES:
             parts = [self.partitions[i] for i in numbers]
-            described = step < self.plan.described
-            batch = single_partitions(parts, self.prompts, rng, described)
+            things = 1 + step // self.plan.grow if name == "words" else ALL
+            batch = single_partitions(parts, self.prompts, rng, things)
             chosen = [p.labels[i] for p, i in parts]
-            pixels = np.zeros(0, np.uint8)
+            pixels = np.stack([p.partitions[i] for p, i in parts])
         else:
             pictures = [self.pictures[i] for i in numbers]
             batch, chosen = whole_pictures(pictures, self.prompts, rng), [p.labels for p in pictures]
@@ -124,25 +143,24 @@ class Trainer:
                 module.load_state_dict(kept[part])
             opt.load_state_dict(kept["optimizer"])
         first, began, right = kept.get("step", 0), time.monotonic(), 0.0
-        count = len(self.partitions if name == "text" else self.pictures)
+        count = len(self.partitions if name in TILES else self.pictures)
         order = batches(count, stage.batch, self.plan.seed + len(name), skip=first)
         for step in range(first, stage.steps):
             torch.manual_seed(step)
-            data = self.batch(name, step, next(order))
+            data = self.batch(name, step, workers.part(next(order)))
             with torch.autocast("cpu", torch.bfloat16):
                 loss, hits = getattr(self, f"loss_{name}")(*data)
             checkpoint.step(opt, loss, checkpoint.rate(stage, step))
             right = hits if step == first else 0.95 * right + 0.05 * hits
             if step % 25 == 0:
-                print(
-                    f"{name} {step} {time.monotonic() - began:.0f} s loss {loss:.3f} right {right:.3f}",
-                    flush=True,
+                workers.say(
+                    f"{name} {step} {time.monotonic() - began:.0f} s loss {loss:.3f} right {right:.3f}"
                 )
             if (step + 1) % 150 == 0 or step + 1 == stage.steps:
                 state = {part: module.state_dict() for part, module in self.modules().items()}
                 checkpoint.save(path, **state, optimizer=opt.state_dict(), step=step + 1)
 
-    def loss_text(self, batch: Batch, labels: Tensor, _: Tensor) -> tuple[Tensor, float]:
+    def loss_words(self, batch: Batch, labels: Tensor, _: Tensor) -> tuple[Tensor, float]:
         """Stage 2."""
         return answer_loss(self.language, self.projector.image_newline, self.oracle(labels), batch)
 
@@ -155,11 +173,15 @@ class Trainer:
         explained = 1 - error[busy].mean() / wanted[busy].float().var(0).mean()
         return error[busy].mean() + 0.3 * error[~busy].mean(), float(explained.detach())
 
-    def loss_images(self, batch: Batch, _: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
+    def loss_tiles(self, batch: Batch, _: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
         """Stage 4, the encoder frozen."""
         with torch.no_grad():
             features = self.encoder.features(pixels)
         return self._answers(batch, features)
+
+    def loss_images(self, batch: Batch, labels: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
+        """The same, of whole pictures."""
+        return self.loss_tiles(batch, labels, pixels)
 
     def loss_together(self, batch: Batch, labels: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
         """Everything; the encoder's own lessons go on, so that CLS goes on looking at content."""
@@ -170,7 +192,7 @@ class Trainer:
         dense, present = patch_loss(self.teacher.patches(features), targets), one_hot(targets)
         whole = self.teacher.whole(states)
         cls = sum(F.binary_cross_entropy_with_logits(w.float(), present) for w in whole)
-        return loss + 0.05 * (dense + 10 * cls), right
+        return loss + 0.1 * dense + cls, right
 
     def _answers(self, batch: Batch, features: Tensor) -> tuple[Tensor, float]:
         rows = self.projector(features).flatten(0, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from string import ascii_letters, digits
+from string import ascii_letters
 
 from vocabulary import MARK, Vocabulary, prefixes, vocabulary_of
 
@@ -50,13 +50,13 @@ WORDS = [
 
 
 def spellings() -> Iterator[str]:
-    """Yield every word with its mark, also bare where it can follow a picture, and all letters and digits.
+    """Yield every word with its mark, also bare where it can follow a picture, and all letters.
 
-    The first character of an answer is always one piece with the mark, the others are pieces of their own: no
-    piece but a word of the questions holds two.
+    In a text that is read, no piece holds two characters. The first letter is one piece with the mark, as it
+    begins some word of the questions anyway; a digit is always the same piece.
     """
     plurals = [f"{shape}s" for shape in SHAPES]
-    for word in (*WORDS, *COLOURS, *SHAPES, *plurals, *FIELDS, *ascii_letters, *digits):
+    for word in (*WORDS, *COLOURS, *SHAPES, *plurals, *FIELDS, *ascii_letters):
         yield MARK + word
         if word.istitle() and len(word) > 1:
             yield word
