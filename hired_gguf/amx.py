@@ -18,9 +18,9 @@ from pathlib import Path
 import llama_cpp
 
 from ._native import PIN
-from .builtin_model import synthesize
 from .errors import NativeError
 from .mmproj import check_text_model
+from .synthetic import synthesize
 
 REBUILD = f"pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python=={PIN}"
 _FLAGS = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"

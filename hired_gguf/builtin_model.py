@@ -1,66 +1,22 @@
-"""The model that is used where none is given: so far a stand-in with random weights, made on first use."""
+"""The model that is used where none is given: a LLaVA-Next in miniature, shipped with the package."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from .errors import HiredError
 
+NAMES = ("text-hired-mini-f16.gguf", "mmproj-hired-mini-f16.gguf")
+
 
 def default_model() -> tuple[Path, Path]:
-    """The paths of a text model and its mmproj, tiny and with random weights: answers are noise.
+    """The paths of the built-in text model and its mmproj; models/README.md says what it can do.
 
-    They are made in a second, then kept in a folder of the user's; ``HIRED_GGUF_CACHE`` names another. Safe
-    to call from several processes: the files appear whole, and always with the same bytes.
-
-    Raises HiredError, OSError.
+    Raises HiredError if the installation lacks them.
     """
-    folder = cache_folder() / version("hired-gguf")
-    return synthesize(folder, "f32")
-
-
-def pair_paths(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
-    """Where `synthesize` puts a pair."""
-    mmproj_quant = "f32" if quant == "f32" else "f16"
-    return folder / f"text-{shape}-{quant}.gguf", folder / f"mmproj-{shape}-{mmproj_quant}.gguf"
-
-
-def synthesize(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
-    """Make a pair of random weights in ``folder``, unless it is there. Raises HiredError, OSError."""
-    text, mmproj = pair_paths(folder, quant, shape)
-    if not (text.is_file() and mmproj.is_file()):
-        folder.mkdir(parents=True, exist_ok=True)
-        options = ["--shape", shape, "--quant", quant, "--chat-template", "none", "--out", str(folder)]
-        made = subprocess.run(
-            [sys.executable, str(_script()), *options], capture_output=True, text=True, check=False
-        )
-        if made.returncode != 0 or not (text.is_file() and mmproj.is_file()):
-            reason = (made.stderr.strip().splitlines() or [f"exit code {made.returncode}"])[-1]
-            raise HiredError(f"cannot make the stand-in model in {folder}: {reason}")
-    return text, mmproj
-
-
-def cache_folder() -> Path:
-    """Where this user's generated models are kept."""
-    if chosen := os.environ.get("HIRED_GGUF_CACHE"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "hired-gguf"
-
-
-def _script() -> Path:
-    """synthesize.py: in the package once installed, beside it in a source checkout."""
     here = Path(__file__).parent
-    for folder in (here / "models", here.parent / "models"):
-        if (folder / "synthesize.py").is_file():
-            return folder / "synthesize.py"
-    raise HiredError(f"{here / 'models'} is missing: reinstall hired-gguf")
+    for folder in (here / "models", here.parent / "models"):  # installed; a source checkout
+        pair = folder / NAMES[0], folder / NAMES[1]
+        if all(path.is_file() for path in pair):
+            return pair
+    raise HiredError(f"{here / 'models' / NAMES[0]} is missing: reinstall hired-gguf")

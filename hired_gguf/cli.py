@@ -23,7 +23,7 @@ from .errors import BudgetError, HiredError, NativeError
 from .native_log import NativeLog
 
 EPILOG = """\
-Without --model and --mmproj a built-in stand-in answers. Options can also stand in a file (--config) and in
+Without --model and --mmproj the built-in model answers. Options can also stand in a file (--config) and in
 environment variables; 'hired-gguf doctor' shows those in effect, and looks for trouble with the installation.
 
 'hired-gguf COMMAND --help' explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.

@@ -66,7 +66,6 @@ PYTHON = [
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
     """A folder with the files that the examples name."""
-    monkeypatch.setenv("HIRED_GGUF_CACHE", str(tmp_path / "cache"))
     text, mmproj = default_model()
     shutil.copy(text, tmp_path / "llava.gguf")
     shutil.copy(mmproj, tmp_path / "mmproj.gguf")

@@ -1,4 +1,4 @@
-"""The stand-in model: made once, in the user's cache folder, whole whatever happens."""
+"""Models with random weights: made once, in the user's cache folder, whole whatever happens."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from pathlib import Path
 import pytest
 
 import hired_gguf
-from hired_gguf import builtin_model as stand_in
+from hired_gguf import synthetic
 from hired_gguf.errors import HiredError
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("HIRED_GGUF_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / hired_gguf.__version__
+def cache(tmp_path):
+    return tmp_path / "cache"
 
 
 def test_makes_a_pair_that_belongs_together(cache):
-    text, mmproj = hired_gguf.default_model()
+    text, mmproj = synthetic.synthesize(cache, "f32")
     assert {text.parent, mmproj.parent} == {cache}
     assert hired_gguf.read_mmproj(mmproj).text_width == 128
     assert sorted(p.name for p in cache.iterdir()) == ["mmproj-tiny-f32.gguf", "text-tiny-f32.gguf"]
 
 
 def test_is_made_once(cache, monkeypatch):
-    first = hired_gguf.default_model()
-    monkeypatch.setattr(stand_in, "_script", lambda: pytest.fail("made again"))
-    assert hired_gguf.default_model() == first
+    first = synthetic.synthesize(cache, "f32")
+    monkeypatch.setattr(synthetic, "_script", lambda: pytest.fail("made again"))
+    assert synthetic.synthesize(cache, "f32") == first
 
 
 def test_is_made_again_if_a_file_is_gone(cache):
-    text, mmproj = hired_gguf.default_model()
+    text, mmproj = synthetic.synthesize(cache, "f32")
     before = text.read_bytes()
     text.unlink()
-    assert hired_gguf.default_model() == (text, mmproj)
+    assert synthetic.synthesize(cache, "f32") == (text, mmproj)
     assert text.read_bytes() == before
 
 
 def test_processes_at_once_do_not_disturb_each_other(cache):
-    code = "import hired_gguf; print(*[p.stat().st_size for p in hired_gguf.default_model()])"
-    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(3)]
+    code = "import sys, pathlib; from hired_gguf.synthetic import synthesize; "
+    code += "print(*[p.stat().st_size for p in synthesize(pathlib.Path(sys.argv[1]), 'f32')])"
+    command = [sys.executable, "-c", code, str(cache)]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
     sizes = {run.communicate()[0] for run in runs}
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert len(sizes) == 1
@@ -53,21 +54,21 @@ def test_processes_at_once_do_not_disturb_each_other(cache):
 def test_a_failure_names_folder_and_reason(cache, tmp_path, monkeypatch):
     script = tmp_path / "synthesize.py"
     script.write_text("import sys\nprint('some trace', file=sys.stderr)\nsys.exit('no space left')\n")
-    monkeypatch.setattr(stand_in, "_script", lambda: script)
-    with pytest.raises(HiredError, match=r"cannot make the stand-in model in .*cache.*: no space left"):
-        hired_gguf.default_model()
+    monkeypatch.setattr(synthetic, "_script", lambda: script)
+    with pytest.raises(HiredError, match=r"cannot make a model .* in .*cache.*: no space left"):
+        synthetic.synthesize(cache, "f32")
 
 
 def test_the_script_is_found_in_the_package_first(tmp_path, monkeypatch):
     package = tmp_path / "hired_gguf"
     for folder in (tmp_path / "models", package / "models"):
-        monkeypatch.setattr(stand_in, "__file__", str(package / "builtin_model.py"))
+        monkeypatch.setattr(synthetic, "__file__", str(package / "synthetic.py"))
         if folder.parent == tmp_path:
             with pytest.raises(HiredError, match="reinstall hired-gguf"):
-                stand_in._script()
+                synthetic._script()
         folder.mkdir(parents=True)
         (folder / "synthesize.py").touch()
-        assert stand_in._script() == folder / "synthesize.py"
+        assert synthetic._script() == folder / "synthesize.py"
 
 
 @pytest.mark.parametrize(
@@ -87,4 +88,4 @@ def test_cache_folder(platform, variables, folder, monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
-    assert stand_in.cache_folder() == Path(os.path.expanduser(folder))
+    assert synthetic.cache_folder() == Path(os.path.expanduser(folder))

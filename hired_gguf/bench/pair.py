@@ -10,9 +10,9 @@ from pathlib import Path
 import llama_cpp
 
 from .. import amx
-from ..builtin_model import cache_folder, pair_paths, synthesize
 from ..errors import HiredError, NativeError
 from ..mmproj import MmprojInfo, check_pair, check_text_model, read_mmproj
+from ..synthetic import cache_folder, pair_paths, synthesize
 
 SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute")}  # megabytes
 

@@ -14,9 +14,9 @@ from ..model import LlavaNext
 from ..vision import VisionEncoder
 from .terminal import StatusLine, is_terminal, say
 
-STAND_IN = (
-    "no model given: using a built-in stand-in with random weights, whose answers are noise. For real "
-    "answers give --model TEXT.gguf --mmproj MMPROJ.gguf, or set HIRED_GGUF_MODEL and HIRED_GGUF_MMPROJ"
+BUILT_IN = (
+    "no model given: using the built-in miniature, which knows drawn signs, figures and slips only. For "
+    "photographs give --model TEXT.gguf --mmproj MMPROJ.gguf, or set HIRED_GGUF_MODEL and HIRED_GGUF_MMPROJ"
 )
 
 
@@ -36,7 +36,7 @@ def load_picture(source: str, allow_http: bool) -> Image.Image:
 
 
 def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
-    """The two files; the stand-in, with a word about it, if neither is given.
+    """The two files; the built-in pair, with a word about it, if neither is given.
 
     Raises UsageError for one alone.
     """
@@ -46,12 +46,12 @@ def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
     if model or mmproj:
         given, missing = ("--model", "--mmproj") if model else ("--mmproj", "--model")
         raise UsageError(f"{given} is given but {missing} is not: a model is two files, give both or neither")
-    say(STAND_IN)
+    say(BUILT_IN)
     return default_model()
 
 
 def vision_file(args: argparse.Namespace) -> Path:
-    """The mmproj alone, for what needs no language model; the stand-in's if neither file is given.
+    """The mmproj alone, for what needs no language model; the built-in one if neither file is given.
 
     Raises UsageError for a language model without one.
     """

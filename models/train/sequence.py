@@ -74,16 +74,15 @@ def single_partitions(
 ) -> Batch:
     """Fresh questions about single partitions, each like a picture of its own, with what it can answer.
 
-    Only the patches with something in them stand there, like words; of a tile those of some ``things``.
+    Only the patches with something in them stand there, like words; and only those of some ``things``.
     """
     made = []
     for i, (picture, partition) in enumerate(chosen):
-        busy = picture.labels[partition, :, SHAPE] > 0
-        if partition == 0:
-            scene, kinds = picture.scene, OVERVIEW
-        else:
-            scene, there = _part(picture, partition, things, rng)
-            busy, kinds = busy & there, DETAIL
+        scene, there = _part(picture, partition, things, rng)
+        busy = there & (picture.labels[partition, :, SHAPE] > 0)
+        kinds = set(DETAIL if partition else OVERVIEW)
+        if len(scene.items) < len(picture.scene.items):
+            kinds.discard("count")  # of them all
         found = [question for question in questions(scene, rng) if question.kind in kinds]
         order = [int(k) for k in np.flatnonzero(busy)]
         made.append(_sequence(order, i * TOKENS, choose(found, rng, ASKED), prompts, rng))
@@ -93,7 +92,7 @@ def single_partitions(
 def _part(
     picture: Picture, partition: int, things: int, rng: random.Random
 ) -> tuple[Scene, NDArray[np.bool_]]:
-    """The scene with only some of what lies in one tile, and the patches [N] that these touch."""
+    """The scene with only some of what lies in a partition, and the patches [N] that these touch."""
     _, transform = list(views(tiling_of(picture)))[partition]
     a, b, c, d = transform
     inside = [
@@ -101,7 +100,7 @@ def _part(
         for item in picture.scene.items
         if 0 <= a * item.centre[0] + c < TILE and 0 <= b * item.centre[1] + d < TILE
     ]
-    inside.sort(key=lambda item: rng.random() + bool(item.text))
+    inside.sort(key=lambda item: rng.random() + (partition > 0 and bool(item.text)))
     items = inside[-things:]
     boxes = [box for item in items for box in (item.box, item.label) if box]
     there = sum((cover(moved(box, transform), SIDE, PATCH) for box in boxes), np.zeros((SIDE, SIDE))) > 0

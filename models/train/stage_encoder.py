@@ -102,7 +102,7 @@ def learn_letters(encoder: Encoder, teacher: Teacher, pages: list[Page], stage: 
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Share of right classes among patches that have one; of patches with text that are right in all of it."""
+    """Share of right classes among patches that have one; of patches with text, right in all of it."""
     out: dict[str, float] = {}
     text, right = shows_text(labels), torch.ones(labels.shape[:-1], dtype=torch.bool)
     for i, name in enumerate(NAMES):

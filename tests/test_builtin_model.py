@@ -1,0 +1,38 @@
+"""The built-in model: it is there, it is small, and the picture is what it answers from."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hired_gguf import HiredError, LlavaNext, builtin_model, default_model, read_mmproj
+from hired_gguf.evaluation.builtin import builtin_pictures
+from hired_gguf.evaluation.configuration import Configuration
+from hired_gguf.evaluation.run import evaluate
+from hired_gguf.mmproj import check_text_model
+
+
+def test_is_a_llava_next_that_fits_the_wheel():
+    text, mmproj = default_model()
+    assert text.stat().st_size + mmproj.stat().st_size < 20e6
+    info = read_mmproj(mmproj)
+    assert (info.image_size, info.patch_size, info.layers, info.unpad) == (168, 14, 6, True)
+    assert len(info.pinpoints) == 5
+    assert info.text_width == check_text_model(text).width
+
+
+def test_answers_from_the_picture():
+    configurations = [Configuration(1.0), Configuration(0.4), Configuration(selection="none")]
+    with LlavaNext(*default_model()) as llm:
+        results = evaluate(llm, builtin_pictures(60, seed=7), configurations).document({})
+    shares = [one["all"]["share"] for one in results["configurations"]]
+    assert shares[0] > 0.6
+    assert shares[1] > 0.5
+    assert shares[2] < 0.45
+
+
+def test_a_missing_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(builtin_model, "__file__", str(tmp_path / "hired_gguf" / "builtin_model.py"))
+    with pytest.raises(HiredError, match=re.escape(builtin_model.NAMES[0])):
+        default_model()
