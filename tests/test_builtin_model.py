@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib import import_module
+from pathlib import Path
 
+import gguf
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
 from hired_gguf import HiredError, LlavaNext, builtin_model, default_model, read_mmproj
 from hired_gguf.evaluation.builtin import builtin_pictures
@@ -20,6 +26,12 @@ def test_is_a_llava_next_that_fits_the_wheel():
     assert (info.image_size, info.patch_size, info.layers, info.unpad) == (168, 14, 6, True)
     assert len(info.pinpoints) == 5
     assert info.text_width == check_text_model(text).width
+
+
+def test_its_tokens_are_those_that_the_training_makes():
+    vocabulary = import_module("train.vocabulary").build()
+    fields = gguf.GGUFReader(default_model()[0]).fields
+    assert fields["tokenizer.ggml.tokens"].contents() == vocabulary.tokens
 
 
 def test_answers_from_the_picture():

@@ -155,7 +155,7 @@ def test_an_alphabet_page_has_its_characters_where_they_stand(index):
                 column, row = int((left + right_edge) / 2 // PATCH), int((top + bottom) / 2 // PATCH)
                 patch = targets[row * SIDE + column]
                 right.append((patch[i], patch[LENGTH]) == (CHARACTERS.index(character) + 1, len(word)))
-    assert len(right) > 20
+    assert len(right) > 15
     assert np.mean(right) > 0.75  # a patch shows several: the last one written counts
     known = targets[(targets[:, LENGTH] > 0) & (targets[:, LENGTH] < alphabet.UNKNOWN)]
     assert (known[:, :LENGTH] <= len(CHARACTERS)).all()
@@ -222,8 +222,9 @@ def test_questions_are_a_token_a_word(prompts):
     assert len(asked) > 60
     for text in asked:
         words = text[:-1].split()
-        if "says" in words:  # a text follows, by characters
-            words = words[: words.index("says") + 1]
+        for spelled in ("says", "the middle"):  # what follows is read by characters
+            if spelled in text:
+                words = text[: text.index(spelled)].split() + spelled.split()[:1]
         later = pieces(prompts, prompts.conversation(text, True))
         assert later[: 2 + len(words)] == [MARK + "USER", ":", *(MARK + word for word in words)]
         assert later[-3:] == [text[-1], MARK + "ASSISTANT", ":"]
@@ -358,7 +359,7 @@ def modules(tmp_path_factory):
             if "attn_q" in name or "attn_k" in name:
                 p.mul_(3 if p.shape[0] == VISION.width else 1.5)  # attention that looks somewhere
             if name == "output.weight":
-                p.mul_(10)
+                p.mul_(5)
             if p.ndim > 1:
                 p.copy_(p.half())
         made.text, made.mmproj = export.export(
@@ -524,11 +525,11 @@ def test_single_partitions_show_their_own_patches_and_what_they_can_answer(modul
             shown = batch.rows[row][batch.rows[row] != sequence.NO_ROW].numpy() - row * TOKENS
             busy = np.flatnonzero(drawn.labels[partition, :, SHAPE])
             assert np.isin(shown, busy).all()
-            if partition == 0 or things == 99:
+            if things == 99:
                 np.testing.assert_array_equal(shown, busy)
             counts.append(len(shown))
             assert (batch.targets[row] >= 0).any()
-    assert 0 < counts[1] < counts[3]
+    assert 0 < counts[0] < counts[2]
     assert batch.targets.shape == batch.ids.shape == batch.positions.shape
     hidden = batch.hidden[:, 0]
     assert (hidden.triu(1) == -np.inf).sum() == len(hidden) * hidden.shape[1] * (hidden.shape[1] - 1) // 2
