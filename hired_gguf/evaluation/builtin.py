@@ -17,7 +17,7 @@ from ..scenes.scene import Box
 from .tasks import Picture, Question
 
 SPLIT = "held-out"
-#: How many questions of a kind one picture gets at most. Only every other picture has a slip with values.
+#: How many questions of a kind one picture gets at most. About one in three has a slip with values.
 PER_PICTURE = {"read": 1, "value": 3, "count": 1, "colour": 2, "yes-no": 1, "position": 2}
 KINDS = tuple(PER_PICTURE)
 SMALLEST_TILE = 168  # pixels: slips do not fit a smaller one

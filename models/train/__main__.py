@@ -51,6 +51,7 @@ def train(plan: Plan, folder: Path) -> None:
         workers.wait()
     dense, pictures = load(crowded), load(plain)
     encoder, teacher = train_encoder(plan, dense, texts, folder / "encoder.pt")
+    del texts
     report(encoder, pictures[:200])
     sizes = shape(len(vocabulary.build().tokens))
     trainer = Trainer(plan, sizes, prompts, crowded=dense, pictures=pictures, folder=folder)
@@ -59,6 +60,8 @@ def train(plan: Plan, folder: Path) -> None:
     trainer.run("align", plan.align, ("projector",))
     trainer.run("tiles", plan.tiles, ("language", "projector"))
     trainer.run("together", plan.together, ("encoder", "teacher", "language", "projector"))
+    del dense
+    trainer.partitions.clear()  # whole pictures need the memory
     trainer.run("images", plan.images, ("language", "projector"))
     report(trainer.encoder, pictures[:200])
     if workers.number() > 0:

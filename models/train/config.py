@@ -33,7 +33,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """One training run. ``crowded`` pictures teach the encoder, ``plain`` ones the language model."""
+    """One training run: numbers of pictures and pages, then its stages, which models/README.md describes.
+
+    ``crowded`` pictures teach by single partitions; whole pictures are ``plain`` ones.
+    """
 
     crowded: int = 8000
     plain: int = 8000

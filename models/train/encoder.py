@@ -61,8 +61,8 @@ class Layer(nn.Module):
 def waves(tokens: int, width: int) -> Tensor:
     """Positions [1 + tokens, width] to begin with: sines and cosines of row and column.
 
-    So neighbours are alike. Small random ones drown in the patches' own values, and what takes two patches is
-    not learnt.
+    So neighbours are alike. Small random ones drown in the patches' own values, and what takes two
+    patches is not learnt.
     """
     side = round(tokens**0.5)
     angle = torch.arange(side)[:, None] * 3 * 10.0 ** -(torch.arange(width // 4) / (width // 4))

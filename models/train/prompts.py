@@ -11,6 +11,7 @@ import llama_cpp
 from chat_templates import CHAT_TEMPLATES
 from gguf import GGUFWriter
 from metadata import add_text
+from random_gguf import replacing
 
 from hired_gguf.messages import parse_messages, user_message
 from hired_gguf.scenes import Question
@@ -36,12 +37,13 @@ class Prompts:
 
     def __init__(self, folder: Path) -> None:
         path, tokens = folder / "vocabulary.gguf", vocabulary.build()
-        writer = GGUFWriter(path, "llama")
-        add_text(writer, shape(len(tokens.tokens)).text, tokens, TEMPLATE)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        writer.close()
+        with replacing(path) as partial:  # other processes may be reading the file
+            writer = GGUFWriter(partial, "llama")
+            add_text(writer, shape(len(tokens.tokens)).text, tokens, TEMPLATE)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_ti_data_to_file()
+            writer.close()
         self.llama = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
         self.tokenizer = PromptTokenizer(self.llama)
         self.eos = self.llama.token_eos()

@@ -20,6 +20,7 @@ from .labels import COLUMN, GROUPS, NAMES, ROW, UNKNOWN
 from .render import Picture
 
 NOTHING = 0.04  # weight of "nothing here", which is so nearly everywhere
+NOT_THIS = 0.5  # of "another character of the text stands here": else a patch is not told from its neighbours
 SPELLED, CLS = 3.0, 2.0  # weights of lessons, beside those of `weight`
 LETTER_LAYERS = 3
 WORTH_COMPILING = 200  # steps
@@ -50,7 +51,7 @@ def patch_loss(logits: Tensor, labels: Tensor) -> Tensor:
     total, text = logits.new_zeros(()), shows_text(labels)
     for i, (start, count) in enumerate(zip(STARTS, GROUPS.values(), strict=False)):
         true = labels[..., i].long()
-        nothing = torch.where(text, 0.5, NOTHING) if i < LONGEST else torch.tensor(NOTHING)
+        nothing = torch.where(text, NOT_THIS, NOTHING) if i < LONGEST else torch.tensor(NOTHING)
         counts = torch.where(true == 0, nothing, 1.0) * (true != UNKNOWN)
         group = logits[..., start : start + count].flatten(0, 1).float()
         loss = F.cross_entropy(group, true.flatten(), reduction="none", ignore_index=UNKNOWN)

@@ -32,6 +32,7 @@ from .stage_encoder import STARTS, one_hot, patch_loss
 
 TILES = ("words", "tiles", "together")  # stages of single partitions
 ALL = 99  # things
+SEEING = 0.1  # weight of the encoder's lesson on patches while everything learns
 
 
 class Oracle(nn.Module):
@@ -192,7 +193,7 @@ class Trainer:
         dense, present = patch_loss(self.teacher.patches(features), targets), one_hot(targets)
         whole = self.teacher.whole(states)
         cls = sum(F.binary_cross_entropy_with_logits(w.float(), present) for w in whole)
-        return loss + 0.1 * dense + cls, right
+        return loss + SEEING * dense + cls, right
 
     def _answers(self, batch: Batch, features: Tensor) -> tuple[Tensor, float]:
         rows = self.projector(features).flatten(0, 1)
