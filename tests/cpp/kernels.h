@@ -1,8 +1,9 @@
-// Random inputs for the tests of cpp/kernels.
+// Random inputs and results for the tests of cpp/kernels.
 #pragma once
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -42,3 +43,34 @@ inline Floats random_floats(std::size_t n, unsigned seed) {
     for (float& v : values) v = uniform(random);
     return values;
 }
+
+/// A product [rows, columns] whose rows are further apart than they are wide.
+struct Result {
+    static constexpr float kUntouched = 1e30f;
+
+    int rows, columns;
+    std::size_t stride;
+    Floats values;
+
+    Result(int m, int n, std::size_t apart)
+        : rows(m), columns(n), stride(apart), values(m * apart, kUntouched) {}
+
+    /// The largest difference from expected(row, column).
+    template <class Expected>
+    double largest_error(const Expected& expected) const {
+        double worst = 0;
+        for (int i = 0; i < rows; i++) {
+            for (int n = 0; n < columns; n++) {
+                worst = std::max(worst, std::abs(values[i * stride + n] - expected(i, n)));
+            }
+        }
+        return worst;
+    }
+
+    bool gaps_are_untouched() const {
+        for (std::size_t i = 0; i < values.size(); i++) {
+            if (i % stride >= std::size_t(columns) && values[i] != kUntouched) return false;
+        }
+        return true;
+    }
+};
