@@ -46,10 +46,16 @@ def render(seed: int, index: int, crowded: bool, split: str = "train") -> Pictur
 
 def _shard(job: tuple[Path, int, int, int, bool]) -> Path:
     path, seed, first, count, crowded = job
-    pictures = [render(seed, first + i, crowded) for i in range(count)]
+    return keep(path, [render(seed, first + i, crowded) for i in range(count)])
+
+
+def keep(path: Path, pictures: list[Picture]) -> Path:
+    """Write pictures: the pixels into a file beside ``path``, first, which processes then share."""
     partial = path.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
-        pickle.dump([(p.partitions, p.labels, p.scene.image.size, p.scene.items) for p in pictures], file, 5)
+        np.save(file, np.concatenate([p.partitions for p in pictures]))
+    partial.replace(path.with_suffix(".npy"))
+    partial.write_bytes(pickle.dumps([(p.labels, p.scene.image.size, p.scene.items) for p in pictures], 5))
     partial.replace(path)
     return path
 
@@ -68,12 +74,14 @@ def render_all(folder: Path, count: int, seed: int, crowded: bool) -> list[Path]
 
 
 def load(paths: list[Path]) -> list[Picture]:
-    """All pictures of these files, in memory."""
+    """All pictures of these files; their pixels stay there until they are looked at."""
     out = []
     for path in paths:
-        with path.open("rb") as file:  # our own files, in a folder of our own
-            for partitions, labels, size, items in pickle.load(file):
-                out.append(Picture(partitions, labels, Scene(Image.new("1", size), items)))
+        partitions, first = np.load(path.with_suffix(".npy"), mmap_mode="c"), 0
+        for labels, size, items in pickle.loads(path.read_bytes()):  # our own files, in a folder of our own
+            last = first + len(labels)
+            out.append(Picture(partitions[first:last], labels, Scene(Image.new("1", size), items)))
+            first = last
     return out
 
 
