@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from layout import Kind, mmproj_tensors, text_tensors
 from train import alphabet, labels, sequence
 from train.config import PATCH, SIDE, TILE, TOKENS, VISION, Plan, Stage, shape
-from train.labels import COLOUR, COLUMN, FIELD, FIRST_COUNT, GROUPS, LENGTH, ROW, SHAPE, VIEW
+from train.labels import ACROSS, COLOUR, DOWN, FIELD, FIRST_COUNT, GROUPS, LENGTH, SHAPE, VIEW
 from train.prompts import Prompts
-from train.render import batches, render
+from train.render import batches, keep, load, render
 from train.vocabulary import WORDS, build
 from vocabulary import FIRST_PIECE, MARK
 
@@ -116,10 +116,10 @@ def test_a_sign_is_labelled_patch_by_patch():
     for group, (column, row) in enumerate(((2, 1), (3, 1))):
         assert np.argwhere(first[..., group]).tolist() == [[row, column]]
         assert first[row, column, group] == CHARACTERS.index(text[group][0]) + 1
-    assert not first[..., COLUMN:].any()
+    assert not first[..., ACROSS:].any()
     # The full image at half the size: one patch of it is two by two of the tile.
     assert full[0, 1, :2].tolist() == [labels.UNKNOWN] * 2  # too small to be read
-    assert full[0, 1, [SHAPE, COLUMN, ROW]].tolist() == [sign, 2, 2]
+    assert full[0, 1, [SHAPE, ACROSS, DOWN]].tolist() == [sign, 1, 1]
     counts = [1 + (name == "sign") for name in SHAPES]
     assert full[0, 1, FIRST_COUNT:].tolist() == counts
     assert not full[full[..., SHAPE] == 0][:, FIRST_COUNT:].any()
@@ -133,6 +133,15 @@ def test_a_line_of_a_slip_has_its_field():
     assert (first[4, [5, 6, 7, 9], FIELD] == list(FIELDS).index("room") + 1).all()
     assert (first[4, [5, 6, 7, 9], SHAPE] == labels.SLIP).all()
     assert not first[..., COLOUR].any()
+
+
+@pytest.mark.parametrize(("place", "side"), [(0.43, 1), (0.45, 2), (0.55, 2), (0.57, 3)])
+def test_a_thing_is_before_in_or_behind_the_middle(place, side):
+    centre = place * 2 * TILE
+    square = Item("square", "red", (centre - 10, 4, centre + 10, 24))
+    full = labelled(square)[0]
+    assert set(full[..., ACROSS].ravel()) == {0, side}
+    assert set(full[..., DOWN].ravel()) == {0, 1}
 
 
 def test_more_than_can_be_counted_is_one_class():
@@ -160,6 +169,18 @@ def test_an_alphabet_page_has_its_characters_where_they_stand(index):
     known = targets[(targets[:, LENGTH] > 0) & (targets[:, LENGTH] < alphabet.UNKNOWN)]
     assert (known[:, :LENGTH] <= len(CHARACTERS)).all()
     assert known[:, :LENGTH].any(-1).all()
+
+
+def test_pictures_kept_in_files_are_those_drawn(tmp_path):
+    drawn = [picture(0), picture(1)]
+    kept = load([keep(tmp_path / "000000.pickle", drawn)])
+    assert len(kept) == len(drawn)
+    for one, other in zip(kept, drawn, strict=True):
+        np.testing.assert_array_equal(one.partitions, other.partitions)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        assert one.scene.items == other.scene.items
+        assert one.scene.image.size == other.scene.image.size
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.npy", "000000.pickle"]
 
 
 def test_pages_are_the_same_every_time():
@@ -343,14 +364,14 @@ class Modules:
 def modules(tmp_path_factory):
     """Without gradients, as long as the tests here run."""
     torch = pytest.importorskip("torch", reason=NEEDED)
-    encoder, language, stage, export = (
-        import_module(f"train.{name}") for name in ("encoder", "language", "stage_language", "export")
+    encoder, language, rows, export = (
+        import_module(f"train.{name}") for name in ("encoder", "language", "rows", "export")
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     sizes = shape(len(build().tokens))
-    projector = stage.Projector(VISION.width, sizes.text.width)
+    projector = rows.Projector(VISION.width, sizes.text.width)
     made = Modules(torch, sizes, encoder.Encoder(VISION), language.Language(sizes.text), projector)
     with torch.no_grad():
         for name, p in (pair for part in made.parts() for pair in part.named_parameters()):
@@ -458,7 +479,7 @@ def test_language_equals_pytorch(modules):
     np.testing.assert_allclose(got, right, atol=0.04)
     two = np.sort(right)[:, -2:]
     clear = two[:, 1] - two[:, 0] > 0.08
-    assert clear.mean() > 0.8
+    assert clear.mean() > 0.5
     np.testing.assert_array_equal(got.argmax(1)[clear], right.argmax(1)[clear])
 
 

@@ -26,7 +26,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="pictures (10 GB), checkpoints, pair"
+        "--out", type=Path, required=True, metavar="DIR", help="pictures (6 GB), checkpoints, pair"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="default: PyTorch's own choice")
@@ -50,7 +50,7 @@ def train(plan: Plan, folder: Path) -> None:
     if workers.number() == 0:
         workers.wait()
     dense, pictures = load(crowded), load(plain)
-    encoder, teacher = train_encoder(plan, dense, texts, folder / "encoder.pt")
+    encoder, teacher = train_encoder(plan, dense, pictures, texts, folder / "encoder.pt")
     del texts
     report(encoder, pictures[:200])
     sizes = shape(len(vocabulary.build().tokens))
@@ -60,8 +60,6 @@ def train(plan: Plan, folder: Path) -> None:
     trainer.run("align", plan.align, ("projector",))
     trainer.run("tiles", plan.tiles, ("language", "projector"))
     trainer.run("together", plan.together, ("encoder", "teacher", "language", "projector"))
-    del dense
-    trainer.partitions.clear()  # whole pictures need the memory
     trainer.run("images", plan.images, ("language", "projector"))
     report(trainer.encoder, pictures[:200])
     if workers.number() > 0:

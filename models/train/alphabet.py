@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from hired_gguf.scenes import degrade, draw
 from hired_gguf.scenes.assets import fonts, photographs
-from hired_gguf.scenes.build import TEXT_PIXELS, TURN
+from hired_gguf.scenes.build import SLIP_PIXELS, TEXT_PIXELS, TURN
 from hired_gguf.scenes.geometry import shows
 from hired_gguf.scenes.scene import Box
 from hired_gguf.scenes.words import CHARACTERS, LONGEST
@@ -69,14 +69,14 @@ def _sheet(rng: random.Random) -> tuple[Image.Image, list[tuple[tuple[str, Box],
         colour = grey, grey, grey
         veil = Image.new("RGB", sheet.size, colour)
         sheet = Image.blend(degrade.background(rng, photographs("train"), sheet.size), veil, 0.6)
-    pen, face = ImageDraw.Draw(sheet), draw.font(rng.choice(fonts("train")), round(rng.uniform(*TEXT_PIXELS)))
+    pen, pixels = ImageDraw.Draw(sheet), round(rng.uniform(SLIP_PIXELS[0], TEXT_PIXELS[1]))
+    face = draw.font(rng.choice(fonts("train")), pixels)
     ink, lines, y = draw.ink_on(colour), [], rng.uniform(8, 20)
-    spaced = rng.choice((0, draw.SPACED, draw.SPACED))
     while y < size - 8:
         x = rng.uniform(2, 30)
         while x < size - 20:
             text = "".join(rng.choices(CHARACTERS, k=rng.randint(1, LONGEST)))
-            characters = draw.write(pen, (x, y), text, face, ink, spaced=spaced)
+            characters = draw.write(pen, (x, y), text, face, ink, spaced=draw.SPACED)
             lines.append(draw.Line(characters))
             x = characters[-1][1][2] + face.size * rng.uniform(0.8, 2)
         y += face.size * rng.uniform(1.3, 2.2)

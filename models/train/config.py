@@ -42,13 +42,13 @@ class Plan:
     plain: int = 8000
     pages: int = 15000
     letters: Stage = Stage(steps=1200, batch=3000, rate=2e-3)  # patches
-    encoder: Stage = Stage(steps=5700, batch=72, rate=1.2e-3, warmup=100)
-    words: Stage = Stage(steps=3600, batch=64, rate=2e-3)  # partitions
-    grow: int = 200  # steps of it after which one more thing is described at a time
+    encoder: Stage = Stage(steps=6000, batch=72, rate=1.2e-3)
+    words: Stage = Stage(steps=2000, batch=64, rate=2e-3)  # partitions
+    grow: int = 150  # steps of it after which one more thing is described at a time
     align: Stage = Stage(steps=300, batch=16, rate=2e-3, warmup=20)  # pictures
     tiles: Stage = Stage(steps=250, batch=128, rate=1.2e-3)  # partitions
-    together: Stage = Stage(steps=250, batch=64, rate=3e-4)
-    images: Stage = Stage(steps=250, batch=16, rate=6e-4)  # pictures
+    together: Stage = Stage(steps=400, batch=64, rate=3e-4)
+    images: Stage = Stage(steps=700, batch=16, rate=6e-4)  # pictures
     seed: int = 0
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hired_gguf._core import Tiling
 from hired_gguf.scenes import Item, Scene
 from hired_gguf.scenes.geometry import Transform, cover, most, moved, shows, views
-from hired_gguf.scenes.questions import MOST
+from hired_gguf.scenes.questions import APART, MOST
 from hired_gguf.scenes.scene import Box
 from hired_gguf.scenes.words import CHARACTERS, COLOURS, FIELDS, LONGEST, SHAPES
 
@@ -32,14 +32,14 @@ GROUPS = {
     "field": len(FIELDS) + 1,
     "view": 3,  # the full image, or a tile
     # Of the full image alone, which sees it all:
-    "column": SIDE + 1,  # the thing's middle
-    "row": SIDE + 1,
+    "across": 4,  # the thing is left of the middle, in it, right of it
+    "down": 4,  # above, in it, below
     **{f"{shape}s": COUNTED for shape in SHAPES},
 }
 NAMES = list(GROUPS)
 COLOUR, SHAPE, FIELD = NAMES.index("colour"), NAMES.index("shape"), NAMES.index("field")
-LENGTH, VIEW, COLUMN, ROW = (NAMES.index(name) for name in ("length", "view", "column", "row"))
-FIRST_COUNT = ROW + 1
+LENGTH, VIEW, ACROSS, DOWN = (NAMES.index(name) for name in ("length", "view", "across", "down"))
+FIRST_COUNT = DOWN + 1
 SLIP = len(SHAPES) + 1
 FULL_VIEW, TILE_VIEW = 1, 2
 
@@ -49,28 +49,33 @@ def label(scene: Scene, tiling: Tiling) -> NDArray[np.uint8]:
     out = np.zeros((tiling.partitions, SIDE * SIDE, len(GROUPS)), np.uint8)
     out[0, :, VIEW], out[1:, :, VIEW] = FULL_VIEW, TILE_VIEW
     for item in sorted(scene.items, key=lambda item: bool(item.text)):  # text wins over figures
+        sides = _sides(item, scene)
         for partition, transform in views(tiling):
-            _item(out[partition].reshape(SIDE, SIDE, -1), item, transform)
+            _item(out[partition].reshape(SIDE, SIDE, -1), item, sides, transform)
     busy = out[0, :, SHAPE] > 0
     counts = Counter(item.shape for item in scene.items)
     for i, shape in enumerate(SHAPES):
         out[0, busy, FIRST_COUNT + i] = min(counts[shape], MOST) + 1
-    out[1:, :, COLUMN : ROW + 1] = 0
-    text = out[0, :, : LENGTH + 1]
-    text[text > 0] = UNKNOWN  # too small there to be read: guessing is not to be learnt
+    out[1:, :, ACROSS : DOWN + 1] = 0
+    for groups in (slice(LENGTH + 1), slice(FIELD, FIELD + 1)):
+        text = out[0, :, groups]
+        text[text > 0] = UNKNOWN  # too small there to be read: guessing is not to be learnt
     return out
 
 
-def _item(grid: NDArray[np.uint8], item: Item, transform: Transform) -> None:
+def _sides(item: Item, scene: Scene) -> list[int]:
+    """Before the picture's middle 1, in it 2, behind it 3: across and down."""
+    places = (centre / size for centre, size in zip(item.centre, scene.image.size, strict=True))
+    return [1 + (place > 0.5 - APART) + (place >= 0.5 + APART) for place in places]
+
+
+def _item(grid: NDArray[np.uint8], item: Item, sides: list[int], transform: Transform) -> None:
     """Write one item into the patches [SIDE, SIDE, groups] of a partition."""
-    a, b, c, d = transform
 
     def covered(box: Box) -> NDArray[np.float64]:
         return cover(moved(box, transform), SIDE, PATCH)
 
-    place = [min(max(int((a * item.centre[0] + c) / PATCH), 0), SIDE - 1) + 1]
-    place.append(min(max(int((b * item.centre[1] + d) / PATCH), 0), SIDE - 1) + 1)
-    facts = {LENGTH: len(item.text), COLUMN: place[0], ROW: place[1]}
+    facts = {LENGTH: len(item.text), ACROSS: sides[0], DOWN: sides[1]}
     if item.field:
         facts |= {SHAPE: SLIP, FIELD: list(FIELDS).index(item.field) + 1}
     else:

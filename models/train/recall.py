@@ -21,7 +21,7 @@ BUDGETS = (0.4, 0.2, 0.1)
 def attention(encoder: Encoder, picture: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """CLS attention [P, heads, N] of the first and of the last executed layer."""
     with torch.no_grad():
-        states = encoder.states(torch.from_numpy(picture.partitions), encoder.used)
+        states, _ = encoder.states(torch.from_numpy(picture.partitions), encoder.used)
         first = encoder.blk[0].cls_attention(states[0])
         last = encoder.blk[encoder.used - 1].cls_attention(states[-2])
     return first.numpy(), last.numpy()

@@ -18,62 +18,21 @@ from shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hired_gguf.scenes.words import CHARACTERS, LONGEST
-
 from . import checkpoint, workers
-from .config import SIDE, VISION, Plan, Stage
+from .config import VISION, Plan, Stage
 from .encoder import Encoder, Teacher
-from .labels import COLUMN, GROUPS, ROW, SHAPE, UNKNOWN
+from .labels import GROUPS, SHAPE
 from .language import Language
+from .lessons import cls_loss, patch_loss
 from .prompts import Prompts
 from .render import Picture, batches
+from .rows import Oracle, Projector
 from .sequence import NEWLINE, NO_ROW, Batch, single_partitions, whole_pictures
-from .stage_encoder import STARTS, one_hot, patch_loss
+from .stage_encoder import CLS
 
 TILES = ("words", "tiles", "together")  # stages of single partitions
 ALL = 99  # things
 SEEING = 0.1  # weight of the encoder's lesson on patches while everything learns
-
-
-class Oracle(nn.Module):
-    """Perfect vision: a learnt vector for each class, added up.
-
-    A character is the same wherever it stands, and a place whatever stands there: one vector each.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.vectors = nn.EmbeddingBag(int(STARTS[-1]), width, mode="sum", padding_idx=0)
-        self.spelled = nn.EmbeddingBag(1 + len(CHARACTERS) + LONGEST, width, mode="sum", padding_idx=0)
-        nn.init.normal_(self.vectors.weight, std=0.3)
-        nn.init.normal_(self.spelled.weight, std=0.6)
-        for group in (COLUMN, ROW):  # in order from the start: what is left of what is to be seen at once
-            first = int(STARTS[group]) + 1
-            order = torch.linspace(-1.5, 1.5, SIDE)[:, None] * torch.randn(width)
-            self.vectors.weight.data[first : first + SIDE] = 0.3 * order
-
-    def forward(self, labels: Tensor) -> Tensor:
-        """Labels [..., groups] to rows [..., width]; class 0 of a group adds nothing, nor does `UNKNOWN`."""
-        labels = torch.where(labels == UNKNOWN, 0, labels).long()
-        flat = labels.view(-1, labels.shape[-1])
-        text, rest = flat[:, :LONGEST], flat[:, LONGEST:]
-        facts = torch.where(rest > 0, rest + torch.as_tensor(STARTS[LONGEST:-1]), 0)
-        places = torch.where(text > 0, len(CHARACTERS) + torch.arange(1, LONGEST + 1), 0)
-        rows = self.vectors(facts) + self.spelled(torch.cat((text, places), 1))
-        return rows.view(*labels.shape[:-1], -1)
-
-
-class Projector(nn.Module):
-    """LLaVA's: two layers with GELU; and the newline row."""
-
-    def __init__(self, inner: int, width: int) -> None:
-        super().__init__()
-        self.mm_0, self.mm_2 = nn.Linear(inner, width), nn.Linear(width, width)
-        self.image_newline = nn.Parameter(torch.randn(width) * 0.5)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """[..., inner] to [..., width]."""
-        return self.mm_2(F.gelu(self.mm_0(features)))
 
 
 def answer_loss(language: Language, newline: Tensor, rows: Tensor, batch: Batch) -> tuple[Tensor, float]:
@@ -186,14 +145,12 @@ class Trainer:
 
     def loss_together(self, batch: Batch, labels: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
         """Everything; the encoder's own lessons go on, so that CLS goes on looking at content."""
-        states = self.encoder.states(pixels)
+        states, looks = self.encoder.states(pixels)
         features = states[self.encoder.used][:, 1:]
         loss, right = self._answers(batch, features)
         targets = labels.view(len(pixels), -1, labels.shape[-1])
-        dense, present = patch_loss(self.teacher.patches(features), targets), one_hot(targets)
-        whole = self.teacher.whole(states)
-        cls = sum(F.binary_cross_entropy_with_logits(w.float(), present) for w in whole)
-        return loss + SEEING * dense + cls, right
+        dense = patch_loss(self.teacher.patches(features), targets)
+        return loss + SEEING * (dense + CLS * cls_loss(looks, targets)), right
 
     def _answers(self, batch: Batch, features: Tensor) -> tuple[Tensor, float]:
         rows = self.projector(features).flatten(0, 1)

@@ -44,6 +44,7 @@ WORDS = [
     "right",
     "above",
     "below",
+    "middle",
     "yes",
     "no",
 ]
