@@ -80,7 +80,8 @@ def test_labels_of_a_picture_are_classes_of_their_groups():
     drawn = picture(0)
     assert drawn.labels.shape == (len(drawn.partitions), TOKENS, len(GROUPS))
     unread = np.zeros(drawn.labels.shape, bool)
-    unread[0, :, : LENGTH + 1] = drawn.labels[0, :, : LENGTH + 1] > 0
+    for groups in (slice(LENGTH + 1), FIELD):
+        unread[0, :, groups] = drawn.labels[0, :, groups] > 0
     np.testing.assert_array_equal(drawn.labels == labels.UNKNOWN, unread)
     assert (drawn.labels < list(GROUPS.values()))[~unread].all()
     assert drawn.labels[0, :, SHAPE].any()
@@ -128,11 +129,12 @@ def test_a_sign_is_labelled_patch_by_patch():
 def test_a_line_of_a_slip_has_its_field():
     text = (("7", patches(9, 4)),)
     field = Item("slip", "", patches(9, 4), "7", "place", "room", text, label=patches(5, 4, 3))
-    first = labelled(field)[1]
+    full, first = labelled(field)[:2]
     assert np.argwhere(first[..., FIELD]).tolist() == [[4, column] for column in (5, 6, 7, 9)]
     assert (first[4, [5, 6, 7, 9], FIELD] == list(FIELDS).index("room") + 1).all()
     assert (first[4, [5, 6, 7, 9], SHAPE] == labels.SLIP).all()
     assert not first[..., COLOUR].any()
+    assert set(full[full[..., SHAPE] > 0][:, FIELD]) == {labels.UNKNOWN}  # too small to be read
 
 
 @pytest.mark.parametrize(("place", "side"), [(0.43, 1), (0.45, 2), (0.55, 2), (0.57, 3)])
@@ -243,9 +245,8 @@ def test_questions_are_a_token_a_word(prompts):
     assert len(asked) > 60
     for text in asked:
         words = text[:-1].split()
-        for spelled in ("says", "the middle"):  # what follows is read by characters
-            if spelled in text:
-                words = text[: text.index(spelled)].split() + spelled.split()[:1]
+        if "says" in words:  # a text follows, by characters
+            words = words[: words.index("says") + 1]
         later = pieces(prompts, prompts.conversation(text, True))
         assert later[: 2 + len(words)] == [MARK + "USER", ":", *(MARK + word for word in words)]
         assert later[-3:] == [text[-1], MARK + "ASSISTANT", ":"]
@@ -476,10 +477,10 @@ def test_language_equals_pytorch(modules):
     (right,) = modules.logits(embedded, torch.arange(length)[None], hidden)
     llama.close()
     assert right.std() > 1
-    np.testing.assert_allclose(got, right, atol=0.04)
+    np.testing.assert_allclose(got, right, atol=0.025)
     two = np.sort(right)[:, -2:]
-    clear = two[:, 1] - two[:, 0] > 0.08
-    assert clear.mean() > 0.5
+    clear = two[:, 1] - two[:, 0] > 0.05
+    assert clear.mean() > 0.8
     np.testing.assert_array_equal(got.argmax(1)[clear], right.argmax(1)[clear])
 
 
@@ -518,7 +519,7 @@ def test_a_batch_of_conversations_is_what_the_engine_computes_one_by_one(modules
     engine.close()
     llama.close()
     assert compared > 10
-    assert worst < 0.04
+    assert worst < 0.025
 
 
 @with_torch
