@@ -2,7 +2,7 @@
 
 A scene shows ten characters in a partition, such a page a hundred. With scenes alone the encoder learns
 colours at once and no character for a very long time. So it learns its letters first, on single patches of
-such pages, which is cheap; and a quarter of each batch are pages.
+such pages, which is cheap; and nearly a third of each batch are pages.
 """
 
 from __future__ import annotations
