@@ -49,7 +49,7 @@ class Layer(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, 1 + N, width] to the same, and how CLS looks at the patches [B, N], the mean of the heads."""
+        """[B, 1 + N, width] to the same, and CLS attention to the patches [B, N], the mean of the heads."""
         y = self.ln1(x)
         q, k, v = self.split(self.attn_q(y)), self.split(self.attn_k(y)), self.split(self.attn_v(y))
         x = x + self.attn_out(attend(q, k, v).transpose(1, 2).flatten(2))
@@ -83,19 +83,19 @@ class Encoder(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def states(self, pixels: Tensor, layers: int | None = None) -> tuple[list[Tensor], list[Tensor]]:
-        """Input of the first layer and output of each, [B, 1 + N, width]; how CLS looks in each, [B, N].
+        """Input of the first layer and output of each, [B, 1 + N, width]; CLS attention of each, [B, N].
 
         Pixels [B, S, S, 3] uint8.
         """
         x = (pixels.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
         x = self.patch_embd(x).flatten(2).transpose(1, 2)
         x = torch.cat((self.class_embd.to(x.dtype).expand(len(x), 1, -1), x), 1) + self.position_embd
-        states, looks = [self.pre_ln(x)], []
+        states, attention = [self.pre_ln(x)], []
         for layer in self.blk[:layers]:
-            x, look = layer(states[-1])
+            x, of_cls = layer(states[-1])
             states.append(x)
-            looks.append(look)
-        return states, looks
+            attention.append(of_cls)
+        return states, attention
 
     def alone(self, patches: Tensor, places: Tensor, layers: int) -> Tensor:
         """Patches [n, patch, patch, 3] uint8 at places [n], no neighbours: [n, width] after some layers."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from shapes import TextShape
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .encoder import attend
+from .sequence import NEWLINE, NO_ROW, Batch
 
 
 def rope(positions: Tensor, width: int, base: float) -> tuple[Tensor, Tensor]:
@@ -80,3 +82,16 @@ class Language(nn.Module):
         for block in self.blk:
             x = block(x, cos, sin, hidden)
         return self.output(self.output_norm(x[wanted]))
+
+
+def answer_loss(language: Language, newline: Tensor, rows: Tensor, batch: Batch) -> tuple[Tensor, float]:
+    """Cross-entropy of the answers' tokens, and how many of them were right; rows [patches, width]."""
+    table = torch.cat((rows, newline[None].to(rows.dtype)))
+    at = torch.where(batch.rows == NEWLINE, len(rows), batch.rows.clamp(min=0))
+    embedded = torch.where(
+        (batch.rows == NO_ROW)[..., None], language.token_embd(batch.ids), table[at].float()
+    )
+    wanted = batch.targets >= 0
+    logits = language(embedded, batch.positions, batch.hidden, wanted).float()
+    right = batch.targets[wanted]
+    return F.cross_entropy(logits, right), float((logits.argmax(-1) == right).float().mean())

@@ -30,10 +30,10 @@ def words(labels: Tensor) -> Tensor:
     return torch.zeros(*labels.shape[:-1], WORDS).scatter_add_(-1, where, known * each[..., None])
 
 
-def cls_loss(looks: list[Tensor], labels: Tensor) -> Tensor:
+def cls_loss(attention: list[Tensor], labels: Tensor) -> Tensor:
     """Cross-entropy of a partition's words, if CLS says those of the patches it looks at; a layer's mean.
 
-    Looks are attention [B, N], one of each layer; labels [B, N, groups]. To say everything in its proportion,
+    CLS attention [B, N] of each layer; labels [B, N, groups]. To say everything in its proportion,
     CLS must look at all patches with something in them, in every layer. Heads that name the classes from CLS
     itself do not bring that: later layers know them already, or learn them from bare patches.
     Source: attention as pooling of instances, Ilse et al., arXiv 1802.04712.
@@ -42,8 +42,8 @@ def cls_loss(looks: list[Tensor], labels: Tensor) -> Tensor:
     wanted = bags.sum(1)
     wanted = wanted / wanted.sum(-1, keepdim=True).clamp(min=1)
     shown = bags / bags.sum(-1, keepdim=True).clamp(min=1)
-    busy = wanted.sum().clamp(min=1) * len(looks)
-    named = ((look[:, None] @ shown)[:, 0].clamp(min=1e-6) for look in looks)
+    busy = wanted.sum().clamp(min=1) * len(attention)
+    named = ((layer[:, None] @ shown)[:, 0].clamp(min=1e-6) for layer in attention)
     return -sum((wanted * said.log()).sum() for said in named) / busy
 
 

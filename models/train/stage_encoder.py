@@ -41,9 +41,9 @@ def train_encoder(
     began = time.monotonic()
 
     def look(pixels: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        states, looks = encoder.states(pixels)
+        states, attention = encoder.states(pixels)
         patches = states[encoder.used][:, 1:]
-        return teacher.patches(patches), teacher.characters(patches), looks
+        return teacher.patches(patches), teacher.characters(patches), attention
 
     if stage.steps - first > WORTH_COMPILING:
         look = torch.compile(look)
@@ -60,8 +60,8 @@ def train_encoder(
         pixels = torch.from_numpy(np.stack([pixels for pixels, _ in lesson]))
         labels = torch.from_numpy(np.stack([labels for _, labels in lesson]))
         with torch.autocast("cpu", torch.bfloat16):
-            logits, spelled, looks = look(pixels)
-        cls = cls_loss([seen[:wide] for seen in looks], labels[:wide])
+            logits, spelled, attention = look(pixels)
+        cls = cls_loss([layer[:wide] for layer in attention], labels[:wide])
         dense = patch_loss(logits, labels) + SPELLED * character_loss(spelled, labels)
         checkpoint.step(opt, dense + CLS * cls, checkpoint.rate(stage, step))
         if step % 50 == 0:

@@ -16,36 +16,22 @@ import numpy as np
 import torch
 from shapes import Shape
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from . import checkpoint, workers
 from .config import VISION, Plan, Stage
 from .encoder import Encoder, Teacher
 from .labels import GROUPS, SHAPE
-from .language import Language
+from .language import Language, answer_loss
 from .lessons import cls_loss, patch_loss
 from .prompts import Prompts
 from .render import Picture, batches
 from .rows import Oracle, Projector
-from .sequence import NEWLINE, NO_ROW, Batch, single_partitions, whole_pictures
+from .sequence import Batch, single_partitions, whole_pictures
 from .stage_encoder import CLS
 
 TILES = ("words", "tiles", "together")  # stages of single partitions
 ALL = 99  # things
 SEEING = 0.1  # weight of the encoder's lesson on patches while everything learns
-
-
-def answer_loss(language: Language, newline: Tensor, rows: Tensor, batch: Batch) -> tuple[Tensor, float]:
-    """Cross-entropy of the answers' tokens, and how many of them were right; rows [patches, width]."""
-    table = torch.cat((rows, newline[None].to(rows.dtype)))
-    at = torch.where(batch.rows == NEWLINE, len(rows), batch.rows.clamp(min=0))
-    embedded = torch.where(
-        (batch.rows == NO_ROW)[..., None], language.token_embd(batch.ids), table[at].float()
-    )
-    wanted = batch.targets >= 0
-    logits = language(embedded, batch.positions, batch.hidden, wanted).float()
-    right = batch.targets[wanted]
-    return F.cross_entropy(logits, right), float((logits.argmax(-1) == right).float().mean())
 
 
 class Trainer:
@@ -145,12 +131,12 @@ class Trainer:
 
     def loss_together(self, batch: Batch, labels: Tensor, pixels: Tensor) -> tuple[Tensor, float]:
         """Everything; the encoder's own lessons go on, so that CLS goes on looking at content."""
-        states, looks = self.encoder.states(pixels)
+        states, attention = self.encoder.states(pixels)
         features = states[self.encoder.used][:, 1:]
         loss, right = self._answers(batch, features)
         targets = labels.view(len(pixels), -1, labels.shape[-1])
         dense = patch_loss(self.teacher.patches(features), targets)
-        return loss + SEEING * (dense + CLS * cls_loss(looks, targets)), right
+        return loss + SEEING * (dense + CLS * cls_loss(attention, targets)), right
 
     def _answers(self, batch: Batch, features: Tensor) -> tuple[Tensor, float]:
         rows = self.projector(features).flatten(0, 1)
