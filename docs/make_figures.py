@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hired_gguf import LlavaNext, default_model
+from hired_gguf import LlavaNext, default_model, overlay
 from hired_gguf.image import load_image
 from hired_gguf.scenes import make_scene
 
@@ -27,8 +27,8 @@ def explain(llm: LlavaNext, picture: Image.Image, question: str) -> Image.Image:
     """The overlay of a picture, with the model's answer below."""
     photo = load_image(picture)
     answer = llm.ask(photo, question)
-    (chosen,) = llm.handler.last_run.selections
-    return chosen.overlay(photo, caption=f"Question: {question}\nAnswer: {answer}")
+    (chosen,) = answer.selections
+    return overlay(chosen, photo, caption=f"Question: {question}\nAnswer: {answer}")
 
 
 def save(figure: Image.Image, name: str) -> None:

@@ -1,8 +1,6 @@
 """LLaVA-Next on weak hardware: HiRED visual-token budgets for llama.cpp and GGUF files."""
 
-from importlib.metadata import version as _version
-
-from . import _native as _native  # first: it loads the native libraries in the right order
+from ._native import VERSION  # first: it loads the native libraries in the right order
 from .answer import Answer, AnswerStream
 from .builtin_model import default_model
 from .chat import Chat
@@ -26,13 +24,14 @@ from .errors import (
     StreamError,
     UnsupportedModelError,
 )
+from .explain.overlay import overlay
 from .mmproj import MmprojInfo, read_mmproj
 from .model import LlavaNext
 from .progress import Timings
 from .selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
 from .vision import Encoding, VisionEncoder
 
-__version__ = _version("hired-gguf")
+__version__ = VERSION
 
 __all__ = [
     "LLAVA_NEXT_PINPOINTS",
@@ -64,6 +63,7 @@ __all__ = [
     "UnsupportedModelError",
     "VisionEncoder",
     "default_model",
+    "overlay",
     "read_mmproj",
     "select_tokens",
 ]

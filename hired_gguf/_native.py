@@ -1,4 +1,4 @@
-"""Loads llama_cpp, then _core, in that order, and only if they belong together.
+"""Loads llama_cpp, then _core, in that order, and only if they belong together. Hands out ``core``.
 
 _core asks for libllama and libggml by their SONAMEs. They must be in the process already, or the loader would
 map second copies of them, and contexts could not cross.
@@ -6,9 +6,13 @@ map second copies of them, and contexts could not cross.
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
+__all__ = ["PIN", "VERSION", "core"]
+
 PIN = "0.3.36"
+VERSION = version("hired-gguf")
 
 try:
     import llama_cpp
@@ -25,15 +29,15 @@ if llama_cpp.__version__ != PIN:
     )
 
 try:
-    from . import _core
+    from . import _core as core
 except ImportError as error:
     raise ImportError(
         f"no compiled hired_gguf._core in {Path(__file__).parent} ({error}). Is that a source checkout? Then "
         "start Python in another folder to use the installed package, or install it with: pip install -e ."
     ) from error
 
-if _core.LLAMA_CPP_PYTHON != PIN:
+if core.LLAMA_CPP_PYTHON != PIN:
     raise ImportError(
-        f"_core was compiled for llama-cpp-python {_core.LLAMA_CPP_PYTHON}, this package for {PIN}. "
+        f"_core was compiled for llama-cpp-python {core.LLAMA_CPP_PYTHON}, this package for {PIN}. "
         "Run: pip install --force-reinstall --no-deps hired-gguf"
     )

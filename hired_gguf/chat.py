@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .answer import Answer
+from .answer import Answer, Answerer
 from .messages import Images, user_message
-
-if TYPE_CHECKING:
-    from .model import LlavaNext
 
 
 class Chat:
-    """A conversation. ``messages`` is its history in OpenAI's form; an unfinished turn leaves none."""
+    """A conversation. ``messages`` is its history in OpenAI's form; an unfinished turn leaves none.
 
-    def __init__(self, llm: LlavaNext, *, system: str | None = None, **options: Any) -> None:
+    ``answer`` is the latest one, with what it cost.
+    """
+
+    def __init__(self, llm: Answerer, *, system: str | None = None, **options: Any) -> None:
         self.messages: list[dict[str, Any]] = []
         if system is not None:
             self.messages.append({"role": "system", "content": system})
+        self.answer: Answer | None = None
         self._llm = llm
         self._options = {"temperature": 0.0, "max_tokens": 256, **options}
 
@@ -37,4 +38,5 @@ class Chat:
         self._keep(turn, pieces.read())
 
     def _keep(self, turn: dict[str, Any], answer: Answer) -> None:
+        self.answer = answer
         self.messages += [turn, {"role": "assistant", "content": answer.text}]

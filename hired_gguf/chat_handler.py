@@ -12,7 +12,7 @@ from llama_cpp import llama_chat_format
 
 from .amx import require_sound_cpu
 from .config import TokenBudget
-from .context import Prefill, lend_images, prefill, require_open, room, state_of
+from .context import Prefill, freshen, lend_images, prefill, require_open, room, state_of
 from .encoding_cache import EncodingCache, encoder_identity
 from .errors import PromptError
 from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
@@ -68,7 +68,6 @@ class HiREDChatHandler:
         self.allow_http = allow_http
         self.info = read_mmproj(mmproj)
         self.last_run = Run()
-        self.selector: Selector = EncodedImage.select_with  # hired_gguf.evaluation puts another here
         self._encoder_options: dict[str, Any] = {
             "n_threads": n_threads,
             "device": device,
@@ -118,12 +117,15 @@ class HiREDChatHandler:
         logprobs: bool | None = None,
         top_logprobs: int | None = None,
         run: Run | None = None,
+        fresh: bool = False,
+        selector: Selector = EncodedImage.select_with,
         **options: Any,
     ) -> Any:
         """Answer a chat: a ChatCompletion dict, or an iterator of ChatCompletionChunk dicts if ``stream``.
 
-        ``run`` is filled in with what the call does. Options that neither sampling nor `TokenBudget` knows
-        are variables for the chat template.
+        ``run`` is filled in with what the call does. With ``fresh`` the text after the last image is
+        evaluated anew, so that the answer has the numbers of a fresh context. ``selector`` chooses the
+        tokens. Options that neither sampling nor `TokenBudget` knows are variables for the chat template.
 
         Raises PromptError, ImageError, BudgetError, ContextOverflowError, ModelMismatchError, NativeError.
         """
@@ -146,7 +148,9 @@ class HiREDChatHandler:
             numbers = {**sampling, "max_tokens": max_tokens, "top_logprobs": top_logprobs}
             check_sampling(numbers, llama.n_vocab())
             segments = self._tokenise(llama, template, messages, {"tools": tools, **options})
-            prompt = self._prefill(llama, segments, config, run)
+            if fresh:
+                freshen(llama)
+            prompt = self._prefill(llama, segments, config, selector, run)
             space = room(llama) - len(prompt.ids)
             most = min(max_tokens, space) if max_tokens and max_tokens > 0 else space
             clock = TokenClock(run, len(prompt.ids) + min(most + REST_OF_CHARACTER, space))
@@ -187,7 +191,12 @@ class HiREDChatHandler:
         return segments
 
     def _prefill(
-        self, llama: llama_cpp.Llama, segments: Sequence[Segment], config: TokenBudget, run: Run
+        self,
+        llama: llama_cpp.Llama,
+        segments: Sequence[Segment],
+        config: TokenBudget,
+        selector: Selector,
+        run: Run,
     ) -> Prefill:
         text_tokens = sum(len(s) for s in segments if isinstance(s, list))
         sources = [s.source for s in segments if isinstance(s, ImagePart)]
@@ -199,7 +208,7 @@ class HiREDChatHandler:
 
         encoder = CachedEncoder(self.load, self._cache, self._identity)
         tiled = list(zip(pictures, tilings, strict=True))
-        rows = visual_rows(encoder, tiled, config, self.selector, run=run, on_progress=self.on_progress)
+        rows = visual_rows(encoder, tiled, config, selector, run=run, on_progress=self.on_progress)
         evaluable = [next(rows) if isinstance(s, ImagePart) else s for s in segments]
         run.prompt_tokens = sum(map(len, evaluable))
         prompt = prefill(llama, evaluable, run.timings, self.on_progress)

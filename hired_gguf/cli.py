@@ -14,12 +14,12 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import __version__
+from ._native import VERSION
 from .commands import ask, bench, chat, doctor, eval, explain, inspect, qa, quantize
-from .commands.loading import UsageError
 from .commands.settings import fill
 from .commands.terminal import say
-from .errors import BudgetError, HiredError, NativeError
+from .commands.usage import UsageError
+from .errors import BudgetError, HiredError, NativeError, OutputError
 from .native_log import NativeLog
 
 EPILOG = """\
@@ -47,7 +47,7 @@ def build_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawTextHelpFormatter,  # an example is a line of its own
     )
-    parser.add_argument("--version", action="version", version=f"hired-gguf {__version__}")
+    parser.add_argument("--version", action="version", version=f"hired-gguf {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for command in (ask, chat, explain, qa, eval, inspect, doctor, bench, quantize):
         command.add_parser(commands)
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 141
         except Exception as error:
             say(f"error: {describe(error, log.first_error)}")
-            return 2 if isinstance(error, (UsageError, BudgetError)) else 1
+            return 2 if isinstance(error, (UsageError, BudgetError, OutputError)) else 1
 
 
 def _run(argv: Sequence[str] | None, log: NativeLog) -> int:

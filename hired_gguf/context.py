@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import llama_cpp
 import numpy as np
 
-from . import _core
+from ._native import core
 from .errors import ClosedError, NativeError
 from .ledger import FOREIGN_ID, Evaluable, Floats, ImageRows, Ledger, Span, removable
 from .progress import Progress, Timings
@@ -101,15 +101,14 @@ def clear(llama: llama_cpp.Llama) -> None:
     llama._ctx.kv_cache_clear()
 
 
-def keep_to_last_image(llama: llama_cpp.Llama) -> None:
-    """Cut off what follows the last image, so that the next prompt evaluates its text there as one batch.
+def freshen(llama: llama_cpp.Llama) -> None:
+    """Cut off what follows the last image, or all if there is none: a prompt evaluates its text as one batch.
 
     Its answer then has the same numbers as in a fresh context, whatever was asked about the image before.
     """
-    state = state_of(llama)
-    with state.lock:
-        if state.ledger.images and state.ledger.is_true(llama) and removable(llama):
-            _cut(llama, state.ledger.images[-1].end)
+    ledger = state_of(llama).ledger
+    sound = ledger.images and ledger.is_true(llama) and removable(llama)
+    _cut(llama, ledger.images[-1].end if sound else 0)
 
 
 def _cut(llama: llama_cpp.Llama, keep: int) -> int:
@@ -152,7 +151,7 @@ def _eval_text(llama: llama_cpp.Llama, ids: list[int]) -> None:
 
 def _eval_rows(llama: llama_cpp.Llama, rows: Floats) -> None:
     start = int(llama.n_tokens)
-    _core.prefill_rows(int(llama._ctx.ctx), rows, start, llama.n_batch)
+    core.prefill_rows(int(llama._ctx.ctx), rows, start, llama.n_batch)
     end = start + len(rows)
     llama.input_ids[start:end] = FOREIGN_ID
     if llama._logits_all:

@@ -12,8 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from . import _core
-from ._native import PIN
+from ._native import PIN, core
 from .encoding_folder import EncodingFolder, Floats
 from .errors import InputError
 from .kernels import kernels_used
@@ -30,7 +29,7 @@ def encoder_identity(info: MmprojInfo, device: str, flash_attention: str) -> str
 
 @lru_cache(maxsize=1)
 def _devices() -> tuple[str, ...]:
-    return tuple(device.name for device in _core.list_devices())  # what "auto" and "gpu" choose from
+    return tuple(device.name for device in core.list_devices())  # what "auto" and "gpu" choose from
 
 
 def encoding_key(picture: Image.Image, identity: str) -> str:
@@ -73,7 +72,7 @@ class EncodingCache:
     def __len__(self) -> int:
         return len(self._images)
 
-    def get(self, key: str, tiling: _core.Tiling) -> EncodedImage | None:
+    def get(self, key: str, tiling: core.Tiling) -> EncodedImage | None:
         """The image of that `encoding_key`, whose tiling is ``tiling``, or None."""
         with self._lock:
             image = self._images.get(key)
@@ -128,7 +127,7 @@ def _size(image: EncodedImage) -> int:
     return sum(array.nbytes for array in _arrays(image).values())
 
 
-def _image(arrays: dict[str, Floats] | None, tiling: _core.Tiling) -> EncodedImage | None:
+def _image(arrays: dict[str, Floats] | None, tiling: core.Tiling) -> EncodedImage | None:
     """The image, if the arrays are one of that tiling."""
     try:
         image = EncodedImage(tiling=tiling, **arrays) if arrays is not None else None

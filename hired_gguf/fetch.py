@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from hired_gguf.errors import ImageError
+from .errors import ImageError
 
 MAX_REDIRECTS = 3
 _HEADERS = {"User-Agent": "hired-gguf", "Accept": "image/*", "Accept-Encoding": "identity"}
@@ -22,14 +22,14 @@ _HEADERS = {"User-Agent": "hired-gguf", "Accept": "image/*", "Accept-Encoding": 
 def fetch_url(
     url: str, *, max_bytes: int = 64 << 20, timeout: float = 20.0, allow_private: bool = False
 ) -> bytes:
-    """Return the body that an http or https URL answers with.
+    """The body that an http or https URL answers with.
 
     ``timeout`` is in seconds and covers everything from connecting to the last byte, redirects included;
     only the name lookup has the system's own limit. Up to 3 redirects are followed, each checked anew.
     A host of which any address is not public (loopback, private, link-local) is refused unless
     ``allow_private``; the connection goes to the very address that was checked. Proxy settings are not used.
 
-    Raises ``ImageError`` for a refused URL, a status other than 2xx, an oversized, short or late answer.
+    Raises ImageError for a refused URL, a status other than 2xx, an oversized, short or late answer.
     """
     deadline = time.monotonic() + timeout
     name = repr(re.sub(r"//[^/]*@", "//", url.partition("?")[0])[:200])
@@ -46,7 +46,7 @@ def fetch_url(
 
 
 def _get(url: str, max_bytes: int, deadline: float, allow_private: bool) -> bytes | str:
-    """Return the body, or the URL to go on with."""
+    """The body, or the URL to go on with."""
     parts = _split(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)

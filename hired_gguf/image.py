@@ -12,9 +12,9 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.Image import Transpose
 
-from hired_gguf.errors import ImageError
-from hired_gguf.fetch import fetch_url
-from hired_gguf.source import describe, read_bytes
+from .errors import ImageError
+from .fetch import fetch_url
+from .source import describe, read_bytes
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
 
@@ -36,9 +36,9 @@ _TURNS = {  # EXIF orientation to what makes the picture upright
 
 
 def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BYTES) -> Any:
-    """Return the bytes that a path or URL holds; another source is returned as it is.
+    """The bytes that a path or URL holds; another source is returned as it is.
 
-    Raises ``ImageError``, which names the source.
+    Raises ImageError, which names the source.
     """
     if not isinstance(source, (str, os.PathLike)):
         return source
@@ -61,7 +61,7 @@ def load_image(
     max_pixels: int = MAX_PIXELS,
     name: str | None = None,
 ) -> Image.Image:
-    """Return the picture upright, in mode RGB, as a new image without metadata.
+    """The picture upright, in mode RGB, as a new image without metadata.
 
     ``source`` is a path, a ``file:``, ``data:`` or (with ``allow_http``) http(s) URL, the bytes of an encoded
     image, a PIL image, or a uint8 array [H, W, 3] or [H, W, 4]. The content, not the name, decides the
@@ -69,7 +69,7 @@ def load_image(
     and I, 0..65535) is scaled to 8. ``max_bytes`` limits the encoded image; ``max_pixels`` the decoded one,
     checked before decoding. The source is never changed, and no other program is started.
 
-    Raises ``ImageError`` for whatever cannot be read, is damaged or is too large. It names the source, or
+    Raises ImageError for whatever cannot be read, is damaged or is too large. It names the source, or
     ``name`` where the caller knows a better one.
     """
     name = name or describe(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import _core
+from ._native import core
 
 SWITCH = "HIRED_GGUF_KERNELS"
 
@@ -16,4 +16,4 @@ def kernels_wanted() -> bool:
 
 def kernels_used() -> bool:
     """True if a model that is loaded now would run on them, as far as it runs on the CPU."""
-    return kernels_wanted() and _core.have_kernels()
+    return kernels_wanted() and core.have_kernels()

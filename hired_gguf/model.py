@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cached_property
+from contextlib import nullcontext
+from dataclasses import fields
 from types import TracebackType
 from typing import Any, Literal, overload
 
@@ -16,16 +17,19 @@ from .chat import Chat
 from .chat_handler import HiREDChatHandler
 from .context import state_of
 from .errors import ClosedError, NativeError
-from .gguf_file import fingerprint, read_gguf
 from .messages import Images, Messages, user_message
 from .mmproj import check_pair, check_text_model
 from .progress import Progress
+from .prompt_images import Selector
 from .q4 import q4_kernels
-from .qa.ask_many import Tasks, ask_many
+from .qa.batch import ask_many
 from .qa.progress import OnProgress
 from .qa.record import Record
+from .qa.settings import Settings, settings_of_files
+from .qa.task import Tasks
 from .run import Run
 from .sampling import check_names
+from .vision import EncodedImage
 
 
 class LlavaNext:
@@ -100,11 +104,6 @@ class LlavaNext:
             raise ClosedError("this LlavaNext is closed")
         return self._llama
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Of the language model's file; see `hired_gguf.gguf_file.fingerprint`."""
-        return fingerprint(read_gguf(self.llama.model_path))
-
     @overload
     def ask(self, image: Images, question: str, *, stream: Literal[True], **options: Any) -> AnswerStream: ...
     @overload
@@ -125,7 +124,10 @@ class LlavaNext:
         """Ask about one picture, several (a list), or none (None).
 
         Greedy unless ``temperature`` says otherwise. Other options are those of ``create_chat_completion``,
-        and ``budget``, ``alpha``, ``allocation`` and ``newlines`` for this question alone.
+        and ``budget``, ``alpha``, ``allocation`` and ``newlines`` for this question alone. With ``fresh`` an
+        answer has the same numbers as in a fresh context, whatever was asked about the image before.
+        ``selector`` is another chooser of tokens: it takes an `EncodedImage` and a `TokenBudget`, and returns
+        a `Selection`.
         """
         messages = [{"role": "system", "content": system}] if system is not None else []
         messages.append(user_message(question, image))
@@ -137,11 +139,26 @@ class LlavaNext:
         with state_of(self.llama).lock:  # else another thread's question would cut the stream off
             return self.stream(messages, **options).read()
 
-    def stream(self, messages: Messages, **options: Any) -> AnswerStream:
+    def stream(
+        self,
+        messages: Messages,
+        *,
+        fresh: bool = False,
+        selector: Selector = EncodedImage.select_with,
+        **options: Any,
+    ) -> AnswerStream:
         """`answer` in pieces."""
         check_names(options)
         run = Run()
-        chunks = self.handler(llama=self.llama, messages=messages, stream=True, run=run, **options)
+        chunks = self.handler(
+            llama=self.llama,
+            messages=messages,
+            stream=True,
+            run=run,
+            fresh=fresh,
+            selector=selector,
+            **options,
+        )
         return AnswerStream(chunks, run)
 
     def ask_many(
@@ -149,16 +166,10 @@ class LlavaNext:
         tasks: Tasks,
         *,
         output: str | os.PathLike[str] | None = None,
-        on_progress: OnProgress | None = None,
         as_completed: bool = False,
         retry_errors: bool = False,
         force: bool = False,
-        template: str = "{question}",
-        system: str | None = None,
-        schema: Any = None,
-        max_tokens: int = 256,
-        temperature: float = 0.0,
-        seed: int | None = None,
+        on_progress: OnProgress | None = None,
         **options: Any,
     ) -> Iterator[Record]:
         """Answer many questions; one record (a dict, see docs/batch.md) for each task, in their order.
@@ -166,26 +177,34 @@ class LlavaNext:
         A task is a mapping with ``image`` and ``question``, and perhaps ``id``, ``budget``, ``max_tokens``
         and ``schema``; what else is in it is ignored. Questions about one image run together. A task that
         fails gives a record with its error. With an ``output`` file, records are kept there as they come,
-        and a run that was ended in any way goes on where it was; the other names are options of
-        ``hired-gguf qa``. Further options are those of `ask`, as far as JSON can hold them.
+        and a run that was ended in any way goes on where it was. ``template`` holds "{question}" where a
+        question goes, ``schema`` is a JSON schema for every answer. Further options are those of `ask`, as
+        far as JSON can hold them.
 
         Raises InputError, BudgetError, PromptError; while iterated OutputError, OSError.
         """
         return ask_many(
-            self,
+            lambda: nullcontext(self),
             tasks,
+            self._settings(options),
             output=output,
-            on_progress=on_progress,
             as_completed=as_completed,
             retry_errors=retry_errors,
             force=force,
-            template=template,
-            system=system,
-            schema=schema,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            seed=seed,
-            **options,
+            allow_http=self.handler.allow_http,
+            on_progress=on_progress,
+        )
+
+    def _settings(self, options: dict[str, Any]) -> Settings:
+        own = vars(self.handler.token_budget)
+        named = {f.name for f in fields(Settings)} - {"model", "mmproj", "chat_template", "sampling"}
+        given = {name: value for name, value in options.items() if name in named}
+        return settings_of_files(
+            self.llama.model_path,
+            self.handler.info,
+            chat_template=self.handler.template,
+            sampling={name: value for name, value in options.items() if name not in named},
+            **{**own, **given},
         )
 
     def chat(self, *, system: str | None = None, **options: Any) -> Chat:

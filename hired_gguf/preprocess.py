@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hired_gguf.errors import ImageError
-
-if TYPE_CHECKING:
-    from hired_gguf._core import Tiling
+from ._native import core
+from .errors import ImageError
 
 _BAND = 256  # rows widened to the square at a time
 
 
 def preprocess(
-    image: Image.Image, tiling: Tiling, mean: Sequence[float], std: Sequence[float]
+    image: Image.Image, tiling: core.Tiling, mean: Sequence[float], std: Sequence[float]
 ) -> npt.NDArray[np.float32]:
-    """Return the partitions of an RGB image as [P, 3, S, S]: the full image, then the tiles in raster order.
+    """The partitions of an RGB image as [P, 3, S, S]: the full image, then the tiles in raster order.
 
     With a grid (LLaVA-Next), partition 0 is the whole image squashed to S x S, and the tiles cut the canvas
     with the fitted image in its middle and black around it. Without one (LLaVA-1.5), the only partition is
     the image padded to a square in the mean colour. Resizing is bicubic on 8 bits; ``mean`` and ``std`` hold
     one number per channel, for values 0..1.
 
-    Raises ``ImageError`` if the image is not RGB or not of the size that ``tiling`` was made for.
+    Raises ImageError if the image is not RGB or not of the size that ``tiling`` was made for.
     """
     if image.mode != "RGB" or (image.height, image.width) != tuple(tiling.image_size_hw):
         wanted = f"an RGB image of height and width {tuple(tiling.image_size_hw)}"
@@ -51,7 +48,7 @@ def _resize(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:
     return image.resize(size_wh, Image.Resampling.BICUBIC)
 
 
-def _canvas(image: Image.Image, tiling: Tiling) -> npt.NDArray[np.uint8]:
+def _canvas(image: Image.Image, tiling: core.Tiling) -> npt.NDArray[np.uint8]:
     (height, width), (top, left) = tiling.fitted_hw, tiling.offset_yx
     canvas = np.zeros((*tiling.canvas_hw, 3), np.uint8)
     canvas[top : top + height, left : left + width] = np.asarray(_resize(image, (width, height)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import llama_cpp
 from PIL import Image
 
-from . import _core
+from ._native import core
 from .config import TokenBudget
 from .context import room
 from .encoding_cache import EncodingCache, encoding_key
@@ -26,7 +26,7 @@ Selector = Callable[[EncodedImage, TokenBudget], Selection]
 
 
 def require_room(
-    llama: llama_cpp.Llama, text_tokens: int, tilings: Sequence[_core.Tiling], config: TokenBudget
+    llama: llama_cpp.Llama, text_tokens: int, tilings: Sequence[core.Tiling], config: TokenBudget
 ) -> None:
     """Raise ContextOverflowError before anything is encoded, with the budget that would fit."""
     visual = sum(most_visual_tokens(tiling, config) for tiling in tilings)
@@ -41,7 +41,7 @@ def require_room(
     raise ContextOverflowError(message + advice)
 
 
-def _fitting_budget(space: int, tilings: Sequence[_core.Tiling], config: TokenBudget) -> str:
+def _fitting_budget(space: int, tilings: Sequence[core.Tiling], config: TokenBudget) -> str:
     """The largest fraction, in hundredths, whose rows fit."""
     for percent in range(99, 0, -1):
         smaller = TokenBudget(percent / 100, config.alpha, config.allocation, config.newlines)
@@ -64,7 +64,7 @@ class CachedEncoder:
 
 def visual_rows(
     encoder: CachedEncoder,
-    pictures: Sequence[tuple[Image.Image, _core.Tiling]],
+    pictures: Sequence[tuple[Image.Image, core.Tiling]],
     config: TokenBudget,
     select: Selector,
     *,

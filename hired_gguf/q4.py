@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import _core, amx
+from . import amx
+from ._native import core
 from .kernels import kernels_used
 
 _lock = threading.Lock()
@@ -18,7 +19,7 @@ def q4_used() -> bool:
     With AMX its own are. With a GPU it sends large batches there, but only by weights in its own memory.
     """
     has_amx = "amx_int8" in amx.cpu_flags() and "AMX_INT8" in amx.built_features()
-    return kernels_used() and not has_amx and not any(device.gpu for device in _core.list_devices())
+    return kernels_used() and not has_amx and not any(device.gpu for device in core.list_devices())
 
 
 @contextmanager
@@ -28,9 +29,9 @@ def q4_kernels() -> Iterator[None]:
         yield
         return
     with _lock:
-        _core.offer_q4_device()
+        core.offer_q4_device()
     try:
         yield
     finally:
         with _lock:
-            _core.withdraw_q4_device()
+            core.withdraw_q4_device()

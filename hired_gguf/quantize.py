@@ -12,15 +12,12 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from .drift import Drift, Overlap, measure_drift
 from .errors import InputError, NumericError
 from .gguf_copy import BLOCKS, new_header, padding, plan_tensors, replacing
 from .gguf_file import GGUFFile, TensorInfo, read_gguf
 from .mmproj import read_mmproj
 from .mmproj_tensors import BLOCK, FFN, MATRIX, PROJECTOR
 from .progress import Progress
-
-__all__ = ["TYPES", "Drift", "Overlap", "matrix_types", "measure_drift", "quantize_mmproj", "weight_types"]
 
 #: What the matrices can be turned into, with llama.cpp's number for a file of it (general.file_type).
 TYPES: Final = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q4_0": 2, "Q4_1": 3, "Q5_0": 8, "Q5_1": 9}

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
+from ._native import core
 from .config import TokenBudget
 from .errors import InputError
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from .image import ImageSource
 
 #: The canvases of LLaVA-Next, (height, width) in pixels.
 LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
@@ -31,18 +26,16 @@ class Selection:
     allocation mask and counts include tokens of the padding, which the packing leaves out.
 
     ``attention_first`` and ``attention_last`` [P, N] are the CLS attention that it was made from, the mean of
-    the heads. ``picture`` is the picture, if the selection came from an `Encoding`: then a notebook shows the
-    selection as `overlay` draws it.
+    the heads. `hired_gguf.overlay` draws it.
     """
 
-    tiling: _core.Tiling
+    tiling: core.Tiling
     config: TokenBudget
     mask: NDArray[np.bool_]
     counts: NDArray[np.int32]
     packing: NDArray[np.int32]
     attention_first: NDArray[np.float64]
     attention_last: NDArray[np.float64]
-    picture: Image.Image | None = None
 
     @property
     def order(self) -> NDArray[np.int32]:
@@ -57,7 +50,7 @@ class Selection:
     @property
     def visual_tokens_full(self) -> int:
         """The rows that it would see with no token dropped, newline rows included."""
-        return len(_core.pack_order(np.ones_like(self.mask), self.tiling, "keep"))
+        return len(core.pack_order(np.ones_like(self.mask), self.tiling, "keep"))
 
     @property
     def packed(self) -> NDArray[np.bool_]:
@@ -68,32 +61,12 @@ class Selection:
     def padding(self) -> NDArray[np.bool_]:
         """True where unpadding removes the token, whatever the budget, [P, N]."""
         layout = _layout(self.tiling, self.config)
-        return ~self._where(_core.pack_order(np.ones_like(self.mask), layout, "drop"))
+        return ~self._where(core.pack_order(np.ones_like(self.mask), layout, "drop"))
 
     @property
     def full(self) -> bool:
         """Whether every token that is not padding stays."""
-        return len(_core.pack_order(self.mask, self.tiling, "drop")) == sum(self.tiling.capacities)
-
-    def overlay(self, image: ImageSource | None = None, *, caption: str = "") -> Image.Image:
-        """Draw the picture with the kept patches bright, what allotted the budget, and what chose them.
-
-        ``image`` is the picture that was encoded, where ``picture`` is None; ``caption`` goes under all.
-        Raises InputError for none, or for one of another size; ImageError.
-        """
-        from .explain.overlay import draw_overlay  # noqa: PLC0415  few selections are drawn
-
-        return draw_overlay(self, self.picture if image is None else image, caption)
-
-    def show(self, image: ImageSource | None = None) -> Image.Image:
-        """`overlay`, for the last line of a notebook's cell: a PIL image shows itself there."""
-        return self.overlay(image)
-
-    def _repr_png_(self) -> bytes | None:
-        """What a notebook shows for a selection that knows its picture."""
-        from .explain.overlay import as_png  # noqa: PLC0415
-
-        return None if self.picture is None else as_png(self.overlay())
+        return len(core.pack_order(self.mask, self.tiling, "drop")) == sum(self.tiling.capacities)
 
     def _where(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
         there = np.zeros(self.mask.size, np.bool_)
@@ -125,35 +98,35 @@ def select_tokens(
     """
     config = TokenBudget(budget, alpha, allocation, newlines)
     canvases = LLAVA_NEXT_PINPOINTS if pinpoints is None else pinpoints
-    tiling = _core.make_tiling(image_size_hw, canvases, tile, patch, unpad)
+    tiling = core.make_tiling(image_size_hw, canvases, tile, patch, unpad)
     return select_with_tiling(attn_first, attn_last, tiling, config)
 
 
 def select_with_tiling(
-    attn_first: ArrayLike, attn_last: ArrayLike, tiling: _core.Tiling, config: TokenBudget
+    attn_first: ArrayLike, attn_last: ArrayLike, tiling: core.Tiling, config: TokenBudget
 ) -> Selection:
     """`select_tokens` for a tiling that is already there."""
-    tokens = _core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
+    tokens = core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
     first, last = _attention("attn_first", attn_first), _attention("attn_last", attn_last)
-    mask, counts = _core.select(first, last, tiling, tokens, config.alpha, config.allocation)
-    packing = _core.pack_order(mask, _layout(tiling, config), config.newlines)
+    mask, counts = core.select(first, last, tiling, tokens, config.alpha, config.allocation)
+    packing = core.pack_order(mask, _layout(tiling, config), config.newlines)
     means = (attention.mean(axis=1, dtype=np.float64) for attention in (first, last))
     return Selection(tiling, config, mask, counts, packing, *means)
 
 
-def most_visual_tokens(tiling: _core.Tiling, config: TokenBudget) -> int:
+def most_visual_tokens(tiling: core.Tiling, config: TokenBudget) -> int:
     """The most rows that a selection can give for this tiling, known before anything is encoded."""
-    tokens = _core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
+    tokens = core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
     everything = np.ones((tiling.partitions, tiling.tokens), np.bool_)
     layout = _layout(tiling, config)
-    capacity = len(_core.pack_order(everything, layout, "drop"))
-    newline_rows = len(_core.pack_order(everything, layout, "keep")) - capacity
+    capacity = len(core.pack_order(everything, layout, "drop"))
+    newline_rows = len(core.pack_order(everything, layout, "keep")) - capacity
     kept = min(tokens, capacity)
     with_newlines = config.newlines == "keep" or (config.newlines == "auto" and tokens >= capacity)
     return kept + (min(newline_rows, kept) if with_newlines else 0)
 
 
-def _layout(tiling: _core.Tiling, config: TokenBudget) -> _core.Tiling:
+def _layout(tiling: core.Tiling, config: TokenBudget) -> core.Tiling:
     """The released code takes height for width when it stitches the tiles."""
     return tiling.transposed() if config.allocation == "official" else tiling
 

@@ -11,11 +11,11 @@ from urllib.parse import unquote, unquote_to_bytes
 import numpy as np
 from PIL import Image
 
-from hired_gguf.errors import ImageError
+from .errors import ImageError
 
 
 def describe(source: object) -> str:
-    """Return a short name of an image source for messages, without passwords and query strings of URLs."""
+    """A short name of an image source for messages, without passwords and query strings of URLs."""
     if isinstance(source, bytes):
         return f"<bytes, {len(source)} bytes>"
     if isinstance(source, np.ndarray):
@@ -33,9 +33,9 @@ def describe(source: object) -> str:
 
 
 def read_bytes(source: object, max_bytes: int) -> bytes:
-    """Return what a path or a ``file:`` or ``data:`` URL holds. Only a ``str`` can be a URL.
+    """What a path or a ``file:`` or ``data:`` URL holds. Only a ``str`` can be a URL.
 
-    Raises ``ImageError``, without the source's name, for what is missing, not a regular file or too large.
+    Raises ImageError, without the source's name, for what is missing, not a regular file or too large.
     """
     if not isinstance(source, (str, os.PathLike)):
         raise ImageError("expected a path, a URL, bytes, a PIL image or a uint8 array")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from . import _core
+from ._native import core
 from .config import TokenBudget
 from .errors import ClosedError, InputError
 from .image import ImageSource, load_image
@@ -34,7 +34,7 @@ class EncodedImage:
     layer, column 0 being CLS itself. All float32.
     """
 
-    tiling: _core.Tiling
+    tiling: core.Tiling
     projected: Floats
     newline: Floats
     attention_first: Floats
@@ -86,17 +86,13 @@ class Encoding(EncodedImage):
 
     ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to its CLS
     attention [P, heads, N + 1]; ``features`` [P, N, D_vision] before the projector, or None if not asked for.
-    All float32. ``picture`` is the upright RGB image itself, which its selections show.
+    All float32. ``picture`` is the upright RGB image itself.
     """
 
     pixel_values: Floats
     attention: Mapping[int, Floats]
     features: Floats | None
     picture: Image.Image
-
-    def select_with(self, config: TokenBudget) -> Selection:
-        """`select` with its options in one object. The selection can draw itself."""
-        return replace(super().select_with(config), picture=self.picture)
 
     def lean(self) -> EncodedImage:
         """Without all else."""
@@ -105,9 +101,9 @@ class Encoding(EncodedImage):
         )
 
 
-def tiling_of(info: MmprojInfo, image_size_hw: tuple[int, int]) -> _core.Tiling:
+def tiling_of(info: MmprojInfo, image_size_hw: tuple[int, int]) -> core.Tiling:
     """How a model cuts an image of that (height, width)."""
-    return _core.make_tiling(image_size_hw, info.pinpoints, info.image_size, info.patch_size, info.unpad)
+    return core.make_tiling(image_size_hw, info.pinpoints, info.image_size, info.patch_size, info.unpad)
 
 
 class VisionEncoder:
@@ -133,7 +129,7 @@ class VisionEncoder:
         self.info: MmprojInfo = read_mmproj(mmproj)
         self.allow_http = allow_http
         self._lock = threading.Lock()
-        self._model: _core.VisionModel | None = _core.VisionModel(
+        self._model: core.VisionModel | None = core.VisionModel(
             os.fspath(mmproj), device, n_threads or 0, flash_attention, kernels_wanted(), verbose
         )
         self._newline = self._model.image_newline()
@@ -143,7 +139,7 @@ class VisionEncoder:
         """The backend that runs the encoder."""
         return self._open().device
 
-    def tiling(self, image_size_hw: tuple[int, int]) -> _core.Tiling:
+    def tiling(self, image_size_hw: tuple[int, int]) -> core.Tiling:
         """How an image of that (height, width) is cut."""
         return tiling_of(self.info, image_size_hw)
 
@@ -188,7 +184,7 @@ class VisionEncoder:
     ) -> None:
         self.close()
 
-    def _open(self) -> _core.VisionModel:
+    def _open(self) -> core.VisionModel:
         if self._model is None:
             raise ClosedError("this VisionEncoder is closed")
         return self._model

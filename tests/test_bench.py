@@ -33,7 +33,6 @@ from hired_gguf.bench.ratios import Spread, ratios, spread
 from hired_gguf.bench.results import write_whole
 from hired_gguf.bench.stock import StockEngine
 from hired_gguf.bench.table import Table
-from hired_gguf.bench.watcher import in_words
 from hired_gguf.cli import main
 from hired_gguf.errors import HiredError, NativeError
 from hired_gguf.mmproj import read_mmproj
@@ -262,11 +261,6 @@ def test_machine_tells_what_numbers_depend_on():
     assert peak_rss() > 2**20
     assert "busy (load 4.0 on 2 cores)" in machine.busy({"load": 4.0, "cores": 2})
     assert machine.busy({"load": None, "cores": 2}) == machine.busy({"load": 0.1, "cores": 2}) == ""
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(-5, "1 s"), (42.4, "42 s"), (1700, "28 minutes")])
-def test_waiting_times_are_round(seconds, words):
-    assert in_words(seconds) == words
 
 
 def test_stand_in_is_not_begun_where_it_could_not_run_or_fit(monkeypatch, tmp_path):

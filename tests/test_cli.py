@@ -316,7 +316,7 @@ def healthy(monkeypatch):
     monkeypatch.setattr(amx, "built_features", lambda: ["AVX2"])
     monkeypatch.setattr(amx, "crash", lambda: None)
     monkeypatch.setattr(checks.shutil, "which", lambda name: None)
-    monkeypatch.setattr(checks._core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
+    monkeypatch.setattr(checks.core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
 
 
 def test_doctor_finds_nothing_wrong(run, healthy):
@@ -385,7 +385,7 @@ def test_doctor_advises_cuda(healthy, monkeypatch, gpus, expected):
         return subprocess.CompletedProcess(command, 0, gpus, "")
 
     monkeypatch.setattr(checks.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    monkeypatch.setattr(checks._core, "has_backend", lambda name: False)
+    monkeypatch.setattr(checks.core, "has_backend", lambda name: False)
     monkeypatch.setattr(checks.subprocess, "run", answer)
     (found,) = checks.advice()
     assert found.what.startswith(name)
@@ -394,7 +394,7 @@ def test_doctor_advises_cuda(healthy, monkeypatch, gpus, expected):
 
 
 def test_doctor_tells_a_cpu_build_of_the_p40(healthy, monkeypatch):
-    monkeypatch.setattr(checks._core, "has_backend", lambda name: name == "CPU")
+    monkeypatch.setattr(checks.core, "has_backend", lambda name: name == "CPU")
     (found,) = checks.advice()
     assert "for the CPU alone" in found.what
     assert "Tesla P40" in found.fix

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from hired_gguf.cli import main
-from hired_gguf.commands import eval_status
 from hired_gguf.commands.eval_status import EvalStatus
 from hired_gguf.commands.terminal import StatusLine
 from hired_gguf.errors import InputError
@@ -207,13 +206,12 @@ def test_interrupt_before_the_first_picture_is_through_leaves_nothing(tasks, tmp
     assert not (tmp_path / "r.json").exists()
 
 
-def test_where_nobody_watches_a_plain_line_says_how_far_it_is(monkeypatch, capsys):
-    status = EvalStatus(StatusLine())
-    status.note(1, 4)
-    monkeypatch.setattr(eval_status, "PAUSE", 0.0)
+def test_where_nobody_watches_a_plain_line_says_how_far_it_is(capsys):
+    EvalStatus(StatusLine()).note(1, 4)
+    status = EvalStatus(StatusLine(), pause=0.0)
     status.note(2, 4)
     status.note(4, 4)
-    assert capsys.readouterr().err == "hired-gguf: 2 of 4 answers, 0 s left\n"
+    assert capsys.readouterr().err == "hired-gguf: 2 of 4 answers, 1 s left\n"
 
 
 def test_a_damaged_picture_is_an_error_that_names_it(tmp_path, run):

@@ -13,7 +13,8 @@ from PIL import Image
 
 import hired_gguf
 from hired_gguf import ClosedError, InputError, LlavaNext, OutputError, PromptError
-from hired_gguf.context import keep_to_last_image, state_of
+from hired_gguf.context import freshen, state_of
+from hired_gguf.gguf_file import fingerprint, read_gguf
 from hired_gguf.qa import lines
 
 VARYING = ("timings", "reuse")
@@ -53,7 +54,7 @@ def test_a_record_has_the_answer_and_what_made_it(llm, tiny):
         None,
         None,
     )
-    assert record["model"] == llm.fingerprint
+    assert record["model"] == fingerprint(read_gguf(llm.llama.model_path))
     assert record["mmproj"] == llm.handler.info.fingerprint
     assert record["version"] == hired_gguf.__version__
     assert record["settings"]["system"] == "Be brief."
@@ -141,13 +142,13 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(llm):
 def test_only_what_follows_the_last_image_is_forgotten(llm):
     llm.ask(photo(), "What is it?", max_tokens=4)
     ledger = state_of(llm.llama).ledger
-    keep_to_last_image(llm.llama)
+    freshen(llm.llama)
     kept = state_of(llm.llama).ledger
     assert len(kept.ids) == ledger.images[-1].end < len(ledger.ids)
-    keep_to_last_image(llm.llama)
+    freshen(llm.llama)
     assert state_of(llm.llama).ledger.images == ledger.images
     llm.llama.reset()  # somebody else's doing: nothing to keep, nothing to harm
-    keep_to_last_image(llm.llama)
+    freshen(llm.llama)
     assert llm.ask(photo(), "What is it?", max_tokens=4).reused_tokens == 0
 
 

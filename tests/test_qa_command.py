@@ -16,8 +16,8 @@ from llava import MMPROJ, NAMES, TEXT, photo
 
 from hired_gguf import LlavaNext
 from hired_gguf.cli import main
-from hired_gguf.commands.batch_status import BatchStatus, duration, in_words
-from hired_gguf.commands.terminal import StatusLine
+from hired_gguf.commands.batch_status import BatchStatus, in_words
+from hired_gguf.commands.terminal import StatusLine, duration
 from hired_gguf.qa.progress import BatchProgress
 
 PAIR = ("--model", str(TEXT), "--mmproj", str(MMPROJ), "--threads", "1", "--max-tokens", "4")
@@ -212,7 +212,7 @@ def test_words_of_a_progress(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(8.4, "8 s"), (99, "99 s"), (754, "13 min"), (11_100, "3 h 05 min")]
+    ("seconds", "words"), [(-5, "1 s"), (8.4, "8 s"), (99, "99 s"), (754, "13 min"), (11_100, "3 h 05 min")]
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
@@ -220,7 +220,7 @@ def test_durations(seconds, words):
 
 def test_lines_where_nobody_watches_are_few(capsys, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("hired_gguf.commands.batch_status.time.monotonic", lambda: 1000 + now[0])
+    monkeypatch.setattr("hired_gguf.commands.terminal.time.monotonic", lambda: 1000 + now[0])
     status = BatchStatus(StatusLine())
     progress = BatchProgress(total=100, images=1)
     for second in range(35):

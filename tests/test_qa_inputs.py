@@ -11,12 +11,11 @@ import pytest
 from pictures import picture
 
 from hired_gguf import BudgetError, InputError, PromptError
-from hired_gguf.qa.ask_many import make_tasks
 from hired_gguf.qa.inputs import every_question, find_pictures, read_tasks
 from hired_gguf.qa.pictures import Picture, group_by_image
 from hired_gguf.qa.schema import load_schema
 from hired_gguf.qa.settings import Settings
-from hired_gguf.qa.task import identity, make_task
+from hired_gguf.qa.task import identity, make_task, make_tasks
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from hired_gguf import OutputError
 from hired_gguf.qa import lines
-from hired_gguf.qa.ask_many import make_tasks
 from hired_gguf.qa.lines import LinesFile
 from hired_gguf.qa.record import FIRST_FIELD, as_line, make_record
 from hired_gguf.qa.settings import Settings
 from hired_gguf.qa.store import Store, require_file
+from hired_gguf.qa.task import make_tasks
 
 SETTINGS = Settings("model", "mmproj")
 TASKS = make_tasks({"image": f"{n}.png", "question": f"question {n}"} for n in range(6))

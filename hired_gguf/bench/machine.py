@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .. import _core, amx
+from .. import amx
+from .._native import core
 from ..kernels import kernels_used
 
 
@@ -28,7 +29,7 @@ def machine(threads: int) -> dict[str, Any]:
         "commit": commit(),
         "cpu_features": amx.built_features(),
         "kernels": kernels_used(),
-        "gpus": [f"{device.name}: {device.description}" for device in _core.list_devices() if device.gpu],
+        "gpus": [f"{device.name}: {device.description}" for device in core.list_devices() if device.gpu],
         "libraries": "LLAMA_CPP_LIB_PATH" if os.environ.get("LLAMA_CPP_LIB_PATH") else "llama-cpp-python's",
     }
 

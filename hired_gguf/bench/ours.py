@@ -24,8 +24,9 @@ class OurEngine:
     def ask(self, image: str, question: str, max_tokens: int) -> Measurement:
         """Answer greedily about the PNG at a path. The stages are those that the answer reports."""
         clock = StreamClock()
-        clock.read(self.llm.ask(image, question, stream=True, max_tokens=max_tokens))
-        run = self.llm.handler.last_run
+        asked = self.llm.ask(image, question, stream=True, max_tokens=max_tokens)
+        clock.read(asked)
+        run = asked.run
         timings = run.timings
         partitions = sum(selection.tiling.partitions for selection in run.selections)
         return Measurement(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import llama_cpp
 
 from .. import amx
+from .._native import VERSION
 from ..errors import HiredError, NativeError
 from ..mmproj import MmprojInfo, check_pair, check_text_model, read_mmproj
 from ..synthetic import cache_folder, pair_paths, synthesize
@@ -36,7 +36,7 @@ def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[
     shape, quant = ("small", "f16") if quick else ("llava-next-7b", "q4_0")
     if not quick:
         _require_quantised(gpu_layers)
-    folder = cache_folder() / version("hired-gguf")
+    folder = cache_folder() / VERSION
     if not all(path.is_file() for path in pair_paths(folder, quant, shape)):
         megabytes, minutes = SIZES[shape]
         _require_space(folder, megabytes * 10**6)

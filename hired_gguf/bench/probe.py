@@ -11,7 +11,7 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
+from .._native import core
 from ..kernels import kernels_wanted
 from ..model import LlavaNext
 from .engine import Settings, warm_up
@@ -58,7 +58,7 @@ def run_probe(settings: Settings) -> Probe:
 
 def probe_tile(settings: Settings) -> tuple[float, npt.NDArray[np.float32]]:
     """Seconds to encode a tile (the better of two tries), and its rows [tokens, D_text]."""
-    model = _core.VisionModel(settings.mmproj, n_threads=settings.n_threads, kernels=kernels_wanted())
+    model = core.VisionModel(settings.mmproj, n_threads=settings.n_threads, kernels=kernels_wanted())
     pixels = np.zeros((1, 3, model.tile, model.tile), np.float32)
     seconds = []
     for _ in range(2):
@@ -85,4 +85,4 @@ def timed(llama: llama_cpp.Llama, work: Callable[[], object]) -> float:
 
 def _prefill(llama: llama_cpp.Llama, rows: npt.NDArray[np.float32], count: int) -> None:
     many = np.ascontiguousarray(np.resize(rows, (count, rows.shape[1])))
-    _core.prefill_rows(int(llama._ctx.ctx), many, 0, llama.n_batch)
+    core.prefill_rows(int(llama._ctx.ctx), many, 0, llama.n_batch)

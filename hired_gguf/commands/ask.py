@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ..answer import Answer
 from . import loading, options
 from .terminal import StatusLine, print_answer, print_summary
+from .usage import UsageError
 
 EXAMPLES = """\
 examples:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """Answer the question."""
     sources = [args.image, *args.more]
     if sources.count("-") > 1:
-        raise loading.UsageError("'-' stands for standard input, which can be only one of the pictures")
+        raise UsageError("'-' stands for standard input, which can be only one of the pictures")
     pictures = [loading.load_picture(source, args.allow_http) for source in sources]
     pair = loading.model_pair(args)
     with StatusLine() as status, loading.load_model(args, pair, status) as llm:
@@ -66,13 +66,13 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps(as_json(answer, pair, args.budget)))
         else:
             print_answer(asked, status)
-            print_summary(llm.handler.last_run)
+            print_summary(asked.run)
     return 0
 
 
 def as_json(answer: Answer, pair: tuple[Path, Path], budget: int | float) -> dict[str, Any]:
     """An answer, and what made it, for machines. ``timings`` are seconds."""
-    fields = dataclasses.asdict(answer)
+    fields = answer.as_dict()
     return {
         "answer": fields.pop("text"),
         **fields,

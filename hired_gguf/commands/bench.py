@@ -18,12 +18,13 @@ from ..bench.pictures import default_picture, write_pictures
 from ..bench.plan import make_plan
 from ..bench.results import Results, write_whole
 from ..bench.runner import Runner
-from ..bench.watcher import Watcher
 from ..image import load_image
 from . import loading, options, values
+from .bench_status import BenchStatus
 from .settings import COMMAND_LINE
 from .shared import SHARED, add_shared
 from .terminal import StatusLine, say
+from .usage import UsageError
 
 BUDGETS = [1.0, 0.4, 0.2, 0.1, 0.05]
 SECOND_IMAGE_BUDGETS = [0.2]
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     if warning := busy(facts["machine"]):
         say(warning)
     with StatusLine() as status, TemporaryDirectory(prefix="hired-gguf-bench-") as folder:
-        watcher = Watcher(status)
+        watcher = BenchStatus(status)
         images = write_pictures(Path(folder), pictures)
         runner = Runner(*pair, images, threads, args.gpu_layers, watcher, args.verbose > 0)
         results = Results(facts, plan, runner.probe())
@@ -142,9 +143,7 @@ def load_pictures(args: argparse.Namespace) -> list[Image.Image]:
 def pair_of(args: argparse.Namespace) -> tuple[Path, Path]:
     """The pair to measure. Raises UsageError."""
     if args.quick and COMMAND_LINE in (args.origins["model"], args.origins["mmproj"]):
-        raise loading.UsageError(
-            "--quick brings a small pair of its own: leave it out, or --model and --mmproj"
-        )
+        raise UsageError("--quick brings a small pair of its own: leave it out, or --model and --mmproj")
     if not args.quick and (args.model or args.mmproj):
         return loading.model_pair(args)
     return stand_in(args.quick, args.gpu_layers, say)

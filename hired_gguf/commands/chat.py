@@ -19,6 +19,7 @@ from ..explain.overlay import as_png
 from ..model import LlavaNext
 from . import loading, options, values
 from .terminal import StatusLine, is_terminal, print_answer, print_summary, say
+from .usage import UsageError
 
 HELP = """\
   /image PATH   add a picture to your next message
@@ -138,7 +139,7 @@ class Session:
                 say(f"no such command: {name}; /help lists them")
         except KeyboardInterrupt:
             say("stopped; this turn is forgotten")
-        except (HiredError, loading.UsageError) as error:
+        except (HiredError, UsageError) as error:
             self.failed = True
             say(f"error: {error}")
         return True
@@ -147,16 +148,16 @@ class Session:
         with self._status:
             print_answer(self._chat.stream(text, self._pictures, budget=self._budget), self._status)
         self._shown, self._pictures = self._pictures or self._shown, []
-        run = self._llm.handler.last_run
-        answer = self._chat.messages[-1]["content"]
-        latest = run.selections[len(run.selections) - len(self._shown) :]
-        kept = [Explained(selection, answer) for selection in latest]
+        answer = self._chat.answer
+        assert answer is not None  # the stream is through
+        latest = answer.selections[len(answer.selections) - len(self._shown) :]
+        kept = [Explained(selection, answer.text) for selection in latest]
         self._answered = Answered(text, list(zip(self._shown, kept, strict=True)))
-        print_summary(run)
+        print_summary(answer.run)
 
     def _explain(self, _: str) -> None:
         if self._answered is None or not self._answered.pictures:
-            raise loading.UsageError("/explain: ask a question about a picture first")
+            raise UsageError("/explain: ask a question about a picture first")
         for picture, kept in self._answered.pictures:
             drawing = as_png(draw_one(self._answered.question, [kept], picture))
             print(f"drawn in {_write_new(drawing)}", flush=True)
@@ -168,7 +169,7 @@ class Session:
         try:
             self._budget = values.budget(text)
         except argparse.ArgumentTypeError as error:
-            raise loading.UsageError(f"/budget: {error}") from None
+            raise UsageError(f"/budget: {error}") from None
 
     def _reset(self, _: str) -> None:
         self._pictures, self._shown, self._answered = [], [], None
@@ -186,5 +187,5 @@ def _write_new(drawing: bytes) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise loading.UsageError(f"/explain: {path} cannot be written: {error.strerror}") from None
+            raise UsageError(f"/explain: {path} cannot be written: {error.strerror}") from None
     raise AssertionError("count never ends")

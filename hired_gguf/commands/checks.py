@@ -6,7 +6,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from .. import _core, amx
+from .. import amx
+from .._native import core
 from ..errors import HiredError
 
 PASCAL = 61  # compute capability 6.1: Tesla P40, GTX 1080
@@ -58,7 +59,7 @@ def amx_crash() -> Finding | None:
 def no_gpu_backend() -> Finding | None:
     """A build for the CPU alone, with the way to CUDA: for the GPU that is there, else for a Tesla P40."""
     nvidia = shutil.which("nvidia-smi") is not None
-    if _core.has_backend("CUDA") or (not nvidia and any(map(_core.has_backend, ("Vulkan", "Metal")))):
+    if core.has_backend("CUDA") or (not nvidia and any(map(core.has_backend, ("Vulkan", "Metal")))):
         return None
     gpus = nvidia_gpus() if nvidia else {}
     capability = min(gpus.values(), default=PASCAL)

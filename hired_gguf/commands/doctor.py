@@ -13,8 +13,8 @@ from typing import Any
 
 import llama_cpp
 
-from .. import _core, amx
-from .._native import PIN
+from .. import amx
+from .._native import PIN, core
 from ..kernels import SWITCH, kernels_wanted
 from ..q4 import q4_used
 from . import checks, options, settings
@@ -69,17 +69,17 @@ def installation() -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "llama_cpp_python_pin": PIN,
         "libraries": {
-            "hired_gguf": str(_core.__file__),
+            "hired_gguf": str(core.__file__),
             "llama.cpp": str(Path(llama_cpp.__file__).parent / "lib"),
         },
-        "backends": {name: _core.has_backend(name) for name in BACKENDS},
-        "devices": [device_facts(device) for device in _core.list_devices()],
+        "backends": {name: core.has_backend(name) for name in BACKENDS},
+        "devices": [device_facts(device) for device in core.list_devices()],
         "cpu_features": amx.built_features(),
-        "kernels": {"run_here": _core.have_kernels(), "wanted": kernels_wanted(), "q4_0": q4_used()},
+        "kernels": {"run_here": core.have_kernels(), "wanted": kernels_wanted(), "q4_0": q4_used()},
     }
 
 
-def device_facts(device: _core.Device) -> dict[str, Any]:
+def device_facts(device: core.Device) -> dict[str, Any]:
     """A device for machines."""
     names = ("name", "description", "gpu", "memory_free", "memory_total")
     return {name: getattr(device, name) for name in names}

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .._native import VERSION
 from ..bench.chart import require_matplotlib
 from ..bench.results import write_whole
 from ..config import TokenBudget
@@ -26,6 +26,7 @@ from .eval_configurations import configurations_of
 from .eval_options import BUILTIN, QUESTIONS, add_eval_options
 from .eval_status import EvalStatus
 from .terminal import StatusLine, say
+from .usage import UsageError
 
 EXAMPLES = """\
 examples:
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         settings = Settings(args.seed, args.max_tokens, args.question_template, args.system)
         given = None if args.tasks == BUILTIN else read_pictures(Path(args.tasks))
     except InputError as error:
-        raise loading.UsageError(str(error)) from error
+        raise UsageError(str(error)) from error
     pair = loading.model_pair(args)
     info = read_mmproj(pair[1])
     configurations = configurations_of(args, info.executed_layers)
@@ -72,9 +73,8 @@ def run(args: argparse.Namespace) -> int:
     facts = facts_of(args, pair, settings)
     with StatusLine() as line:
         pictures = pictures_of(args, given, info.image_size, line)
-        with loading.load_model(args, pair, line) as llm:
-            status = EvalStatus(line)
-            llm.handler.on_progress = status.stage
+        status = EvalStatus(line)
+        with loading.load_model(args, pair, line, status.stage) as llm:
             try:
                 for result in answer_all(llm, pictures, configurations, settings, status.note):
                     results.add(result)
@@ -99,7 +99,7 @@ def facts_of(args: argparse.Namespace, pair: tuple[Path, Path], settings: Settin
     """What opens the document."""
     return {
         "command": args.command_line,
-        "version": __version__,
+        "version": VERSION,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "model": [path.name for path in pair],
         "tasks": args.tasks,

@@ -7,7 +7,7 @@ import argparse
 from ..errors import InputError
 from ..evaluation.configuration import Configuration, cross_product, one_at_a_time
 from ..evaluation.layers import Layers, distinct, require_layers
-from .loading import UsageError
+from .usage import UsageError
 
 
 def configurations_of(args: argparse.Namespace, executed_layers: int) -> list[Configuration]:

@@ -17,6 +17,7 @@ from ..explain.overlay import as_png
 from ..selection import Selection
 from . import loading, options, values
 from .terminal import StatusLine, printable
+from .usage import UsageError
 
 EXAMPLES = """\
 examples:
@@ -88,9 +89,9 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or default_name(args.image)
     for path in (out, args.json):
         if path not in (None, "-") and same_file(path, args.image):
-            raise loading.UsageError(f"{str(path)!r} is the picture itself: name another file")
+            raise UsageError(f"{str(path)!r} is the picture itself: name another file")
     if out == args.json:
-        raise loading.UsageError(f"{str(out)!r} is named for the drawing and for the numbers")
+        raise UsageError(f"{str(out)!r} is named for the drawing and for the numbers")
     picture = loading.load_picture(args.image, args.allow_http)
     wanted = args.compare or [args.allocation]
     with StatusLine() as status:
@@ -150,7 +151,7 @@ def ask(
         for name in wanted:
             status.show(f"asking with {name}")
             answer = llm.ask(picture, args.question, allocation=name, **options.answer_options(args))
-            found.append(Explained(llm.handler.last_run.selections[0], answer.text))
+            found.append(Explained(answer.selections[0], answer.text))
     return found
 
 

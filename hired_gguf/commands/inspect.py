@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from .. import _core
+from .._native import core
 from ..config import TokenBudget
 from ..errors import BudgetError
 from ..mmproj import MmprojInfo, read_mmproj
@@ -79,7 +79,7 @@ def cost(info: MmprojInfo, size_hw: tuple[int, int], budgets: list[int | float])
     }
 
 
-def _kept(tiling: _core.Tiling, budget: int | float) -> int | None:
+def _kept(tiling: core.Tiling, budget: int | float) -> int | None:
     try:
         return most_visual_tokens(tiling, TokenBudget(budget))
     except BudgetError:  # more tokens than there are, or a fraction of less than one

@@ -11,17 +11,15 @@ from PIL import Image
 from ..builtin_model import default_model
 from ..image import MAX_BYTES, load_image
 from ..model import LlavaNext
+from ..progress import Progress
 from ..vision import VisionEncoder
 from .terminal import StatusLine, is_terminal, say
+from .usage import UsageError
 
 BUILT_IN = (
     "no model given: using the built-in miniature, which knows drawn signs, figures and slips only. For "
     "photographs give --model TEXT.gguf --mmproj MMPROJ.gguf, or set HIRED_GGUF_MODEL and HIRED_GGUF_MMPROJ"
 )
-
-
-class UsageError(Exception):
-    """The command line asks for something that cannot be."""
 
 
 def load_picture(source: str, allow_http: bool) -> Image.Image:
@@ -71,8 +69,10 @@ def load_encoder(args: argparse.Namespace, mmproj: Path, status: StatusLine) -> 
     )
 
 
-def load_model(args: argparse.Namespace, pair: tuple[Path, Path], status: StatusLine) -> LlavaNext:
-    """Load the two files as the options say."""
+def load_model(
+    args: argparse.Namespace, pair: tuple[Path, Path], status: StatusLine, on_progress: Progress | None = None
+) -> LlavaNext:
+    """Load the two files as the options say. ``on_progress`` hears of each call, else the status line."""
     status.show(f"loading {pair[0].name}")
     return LlavaNext(
         *pair,
@@ -82,7 +82,7 @@ def load_model(args: argparse.Namespace, pair: tuple[Path, Path], status: Status
         newlines=args.newlines,
         template=args.template,
         allow_http=args.allow_http,
-        on_progress=status.progress,
+        on_progress=on_progress or status.progress,
         n_ctx=args.n_ctx,
         n_gpu_layers=args.gpu_layers,
         n_threads=args.threads,

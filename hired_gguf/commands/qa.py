@@ -6,26 +6,23 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ..errors import InputError, OutputError, PromptError
-from ..gguf_file import fingerprint, read_gguf
+from ..errors import InputError, PromptError
 from ..mmproj import read_mmproj
-from ..qa.ask_many import make_tasks
-from ..qa.batch import run_batch
+from ..qa.batch import ask_many
 from ..qa.inputs import Fields, every_question, read_tasks
-from ..qa.memory import Memory
 from ..qa.record import as_line
-from ..qa.schema import load_schema
-from ..qa.settings import PLACE, Settings
-from ..qa.store import Store, require_file
-from ..qa.task import FIELDS, Task
+from ..qa.settings import PLACE, Settings, settings_of_files
+from ..qa.store import require_file
+from ..qa.task import FIELDS, Task, make_tasks
 from . import loading, options
 from .batch_status import BatchStatus
 from .shared import ANSWER, SHARED, add_shared
 from .terminal import StatusLine, say
+from .usage import UsageError
 
 EXAMPLES = """\
 examples:
@@ -116,24 +113,24 @@ def run(args: argparse.Namespace) -> int:
         tasks = _tasks(args)
         pair = loading.model_pair(args)
         settings = _settings(args, pair)
-        store = _store(args, settings)
-    except (InputError, PromptError, OutputError) as error:
-        raise loading.UsageError(str(error)) from error
+        _require_output(args)
+    except (InputError, PromptError) as error:
+        raise UsageError(str(error)) from error
     try:
-        with store, _interruptible():
-            return _answer(args, pair, tasks, settings, store)
+        with _interruptible():
+            return _answer(args, pair, tasks, settings)
     except KeyboardInterrupt:
-        if isinstance(store, Store):
-            say(f"interrupted; the same command goes on with {store.path.name}")
+        if args.output is not None:
+            say(f"interrupted; the same command goes on with {Path(args.output).name}")
         return 130
 
 
 def _tasks(args: argparse.Namespace) -> list[Task]:
     """What is asked for. Raises UsageError, InputError."""
     if bool(args.images) == bool(args.input):
-        raise loading.UsageError("give either --images and --question, or --input")
+        raise UsageError("give either --images and --question, or --input")
     if bool(args.images) != bool(args.question):
-        raise loading.UsageError("--images needs --question, and --question needs --images")
+        raise UsageError("--images needs --question, and --question needs --images")
     fields = every_question(args.images, args.question) if args.images else read_tasks(args.input)
     _name_unused(fields)
     return make_tasks(fields)
@@ -146,9 +143,9 @@ def _name_unused(fields: list[Fields]) -> None:
 
 
 def _settings(args: argparse.Namespace, pair: tuple[Path, Path]) -> Settings:
-    return Settings(
-        model=fingerprint(read_gguf(pair[0])),
-        mmproj=read_mmproj(pair[1]).fingerprint,
+    return settings_of_files(
+        pair[0],
+        read_mmproj(pair[1]),
         budget=args.budget,
         alpha=args.alpha,
         allocation=args.allocation,
@@ -159,44 +156,36 @@ def _settings(args: argparse.Namespace, pair: tuple[Path, Path]) -> Settings:
         max_tokens=args.max_tokens,
         temperature=args.temperature,
         seed=args.seed,
-        schema=load_schema(args.schema) if args.schema else None,
+        schema=args.schema,
     )
 
 
-def _store(args: argparse.Namespace, settings: Settings) -> Store | nullcontext[Memory]:
+def _require_output(args: argparse.Namespace) -> None:
     """Raises UsageError, OutputError."""
-    if args.output is None:
-        if args.retry_errors or args.force:
-            raise loading.UsageError("--retry-errors and --force are about a file: give --output")
-        return nullcontext(Memory())
+    if args.output is None and (args.retry_errors or args.force):
+        raise UsageError("--retry-errors and --force are about a file: give --output")
     inputs = [path for path in (args.input, args.schema, args.model, args.mmproj) if path not in (None, "-")]
-    require_file(Path(args.output), inputs)
-    return Store(args.output, settings, force=args.force)
+    if args.output is not None:
+        require_file(Path(args.output), inputs)
 
 
-def _answer(
-    args: argparse.Namespace,
-    pair: tuple[Path, Path],
-    tasks: list[Task],
-    settings: Settings,
-    store: Store | nullcontext[Memory],
-) -> int:
-    place = store if isinstance(store, Store) else store.enter_result
-    with StatusLine() as line, loading.load_model(args, pair, line) as llm:
+def _answer(args: argparse.Namespace, pair: tuple[Path, Path], tasks: list[Task], settings: Settings) -> int:
+    with StatusLine() as line:
         status = BatchStatus(line)
-        llm.handler.on_progress = status.stage
-        records = run_batch(
-            llm,
+        records = ask_many(
+            lambda: loading.load_model(args, pair, line, status.stage),
             tasks,
             settings,
-            place,
-            in_order=not args.as_completed,
+            output=args.output,
+            as_completed=args.as_completed,
             retry_errors=args.retry_errors,
+            force=args.force,
+            allow_http=args.allow_http,
             on_progress=status.note,
         )
         with closing(records):
             for record in records:
-                if place is not store:
+                if args.output is None:
                     line.clear()
                     sys.stdout.buffer.write(as_line(record))
                     sys.stdout.buffer.flush()

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..drift import Drift, measure_drift
 from ..errors import InputError
 from ..gguf_file import GGUFFile, read_gguf
 from ..image import load_image
@@ -16,17 +17,15 @@ from ..mmproj import read_mmproj
 from ..quantize import (
     EXACT,
     TYPES,
-    Drift,
     check_type,
     matrix_types,
-    measure_drift,
     quantize_mmproj,
     weight_types,
 )
 from . import options, values
-from .loading import UsageError
 from .shared import SHARED, add_config_option, add_shared
 from .terminal import StatusLine, printable, say
+from .usage import UsageError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DESCRIPTION = """\

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .loading import UsageError
 from .shared import SHARED, SharedOption
+from .usage import UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import sys
+import time
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TextIO
@@ -59,6 +62,43 @@ class StatusLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear()
+
+
+class RunStatus:
+    """How far a long run is: a line that changes on a terminal, elsewhere one every ``pause`` seconds."""
+
+    def __init__(self, line: StatusLine, pause: float, text: str = "") -> None:
+        self._line = line
+        self._watched = is_terminal(sys.stderr)
+        self._pause = pause
+        self._text = text
+        self._said = -math.inf
+
+    def stage(self, stage: str, done: int, total: int) -> None:
+        """Show what is being done for the current question, as ``on_progress`` hears it."""
+        self._show(f"; encoding {done + 1}/{total}" if stage == "encode" else f"; {stage} {done}/{total}")
+
+    def tell(self, text: str, *, between: bool) -> None:
+        """Show how far the run is. ``between`` two answers the text may also become a line of its own."""
+        self._text = text
+        self._show("")
+        if not self._watched and between and time.monotonic() - self._said >= self._pause:
+            self._said = time.monotonic()
+            say(text)
+
+    def _show(self, doing: str) -> None:
+        if self._text:
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be rewritten
+            self._line.show((self._text + doing)[:width])
+
+
+def duration(seconds: float) -> str:
+    """A time to be waited: 8 s, 12 min, 3 h 05 min."""
+    seconds = max(seconds, 1)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def print_answer(pieces: Iterable[str], status: StatusLine) -> None:

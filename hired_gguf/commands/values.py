@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import _core
+from .._native import core
 from ..config import TokenBudget
 from ..errors import BudgetError
 
@@ -78,7 +78,7 @@ def device(text: str) -> str:
     """ "auto", "cpu", "gpu" or the name of a GPU that is there."""
     if text.lower() in ("auto", "cpu"):
         return text
-    gpus = [device.name for device in _core.list_devices() if device.gpu]
+    gpus = [device.name for device in core.list_devices() if device.gpu]
     if gpus and text.lower() in ("gpu", *map(str.lower, gpus)):
         return text
     there = (

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Tiling
+from .._native import core
 from ..scenes.geometry import cover, moved, shows, views
 from ..scenes.scene import Box
 from ..selection import Selection
 
 
-def patches_of(characters: Sequence[Box], tiling: Tiling) -> NDArray[np.intp]:
+def patches_of(characters: Sequence[Box], tiling: core.Tiling) -> NDArray[np.intp]:
     """Ids ``partition * N + token`` of the patches that show these characters in the tiles.
 
     Each character counts in the tile that holds most of it; in the full image if a model has no tiles.
@@ -22,7 +22,7 @@ def patches_of(characters: Sequence[Box], tiling: Tiling) -> NDArray[np.intp]:
     return np.unique(np.concatenate(ids)) if ids else np.empty(0, np.intp)
 
 
-def _patches(box: Box, tiling: Tiling) -> NDArray[np.intp]:
+def _patches(box: Box, tiling: core.Tiling) -> NDArray[np.intp]:
     size = tiling.side, tiling.patch
     full, *tiles = views(tiling)
     partition, transform = max(tiles or [full], key=lambda view: cover(moved(box, view[1]), *size).sum())

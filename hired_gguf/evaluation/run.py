@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from PIL import Image
 
 from ..answer import Answer
-from ..context import clear, keep_to_last_image, state_of
 from ..errors import InputError
 from ..model import LlavaNext
 from ..prompt_images import Selector
@@ -83,52 +81,50 @@ def answer_all(
         outcomes = []
         for configuration in configurations:
             row = []
-            with selecting(llm, selector_of(configuration, picture, settings.seed, attention)):
-                for question, patches in zip(picture.questions, needed, strict=True):
-                    outcome = Outcome.of(question, _ask(llm, image, question.text, configuration, settings))
-                    if len(patches) and (selections := llm.handler.last_run.selections):
-                        outcome.answer_kept = all_kept(patches, selections[0])
-                    row.append(outcome)
-                    done += 1
-                    if on_answer:
-                        on_answer(done, total)
+            selector = selector_of(configuration, picture, settings.seed, attention)
+            ask = partial(_ask, llm, image, configuration, settings, selector=selector)
+            for question, patches in zip(picture.questions, needed, strict=True):
+                answer = ask(question.text)
+                outcome = Outcome.of(question, answer)
+                if len(patches) and answer.selections:
+                    outcome.answer_kept = all_kept(patches, answer.selections[0])
+                row.append(outcome)
+                done += 1
+                if on_answer:
+                    on_answer(done, total)
             outcomes.append(row)
         yield PictureResult(picture, outcomes, attention.encodings, attention.seconds)
 
 
 def selector_of(
     configuration: Configuration, picture: Picture, seed: int, attention: OtherAttention
-) -> Selector | None:
-    """None for the engine's own. ``attention`` is the picture's."""
+) -> Selector:
+    """What chooses the tokens. ``attention`` is the picture's."""
     lots = RandomTokens(picture.name, seed) if configuration.selection == "random" else None
+    selector = lots or EncodedImage.select_with
     if not (layers := layers_needed(configuration)):
-        return lots
+        return selector
     allots, picks = (attention.by_layer[layer] for layer in layers)
-    return OtherLayers(allots, picks, lots or EncodedImage.select_with)
-
-
-@contextmanager
-def selecting(llm: LlavaNext, selector: Selector | None) -> Iterator[None]:
-    """Let another selector choose the tokens for a while."""
-    own = llm.handler.selector
-    llm.handler.selector = selector or own
-    try:
-        yield
-    finally:
-        llm.handler.selector = own
+    return OtherLayers(allots, picks, selector)
 
 
 def _ask(
-    llm: LlavaNext, image: Image.Image, question: str, configuration: Configuration, settings: Settings
+    llm: LlavaNext,
+    image: Image.Image,
+    configuration: Configuration,
+    settings: Settings,
+    question: str,
+    *,
+    selector: Selector,
 ) -> Answer:
     """One answer, with the numbers that it would have in a fresh context."""
-    options: dict[str, Any] = {**configuration.options, "max_tokens": settings.max_tokens}
-    shown = None if configuration.selection == "none" else image
-    if shown is None:
-        with state_of(llm.llama).lock:
-            clear(llm.llama)
-    else:
-        keep_to_last_image(llm.llama)
-    prompt = settings.template.replace(PLACE, question)
-    answer: Answer = llm.ask(shown, prompt, system=settings.system, **options)
+    answer: Answer = llm.ask(
+        None if configuration.selection == "none" else image,
+        settings.template.replace(PLACE, question),
+        system=settings.system,
+        max_tokens=settings.max_tokens,
+        fresh=True,
+        selector=selector,
+        **configuration.options,
+    )
     return answer

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PIL import Image
 
-from .. import _core
+from .._native import core
 
 PANEL = 576  # pixels of a panel's longer edge, about: a mosaic's patches are whole pixels
 THINNEST = 1 / 3  # a panel's shorter edge, to the longer one
 BLACK, GREY = (0, 0, 0), (122, 116, 104)  # LLaVA-Next pads its canvas with black, LLaVA-1.5 with CLIP's mean
 
 
-def full_picture(picture: Image.Image, tiling: _core.Tiling) -> Image.Image:
+def full_picture(picture: Image.Image, tiling: core.Tiling) -> Image.Image:
     """The full image in the picture's own proportions, though the model sees it squashed to a square.
 
     LLaVA-1.5's is the picture padded to a square.
@@ -27,7 +27,7 @@ def full_picture(picture: Image.Image, tiling: _core.Tiling) -> Image.Image:
     return panel
 
 
-def canvas_picture(picture: Image.Image, tiling: _core.Tiling) -> Image.Image:
+def canvas_picture(picture: Image.Image, tiling: core.Tiling) -> Image.Image:
     """The canvas that the tiles are cut from: the fitted picture in its middle, black around it."""
     (rows, columns), side = tiling.grid, tiling.side
     edge = max(2, PANEL // (side * max(rows, columns)))  # of a patch

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _core
+from .._native import core
 from ..selection import Selection
 
 
@@ -30,7 +30,7 @@ def partition_counts(selection: Selection) -> list[PartitionCount]:
     return [PartitionCount(name, int(there), int(allotted), int(k)) for name, there, allotted, k in rows]
 
 
-def partition_names(tiling: _core.Tiling) -> list[str]:
+def partition_names(tiling: core.Tiling) -> list[str]:
     """What drawings and tables call the partitions."""
     return ["full image", *(f"tile {number}" for number in range(1, tiling.partitions))]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from ..selection import Selection
 from .comparison import draw_comparison
 from .numbers import attention_numbers, selection_numbers, tiling_numbers
-from .overlay import draw_overlay
+from .overlay import overlay
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Explained:
 def draw_one(question: str | None, found: Sequence[Explained], picture: Image.Image) -> Image.Image:
     """The drawing of a single selection."""
     caption = "" if question is None else f"Question: {question}\nAnswer: {found[0].answer}"
-    return draw_overlay(found[0].selection, picture, caption)
+    return overlay(found[0].selection, picture, caption)
 
 
 def draw_all(question: str | None, found: Sequence[Explained], picture: Image.Image) -> Image.Image:

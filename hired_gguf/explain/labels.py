@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from .. import _core
+from .._native import core
 from .blocks import BODY, INK, font
 
 LINE, LABEL = (255, 196, 0), (255, 214, 60)
@@ -24,7 +24,7 @@ class Region:
     words: str
 
 
-def tile_regions(tiling: _core.Tiling, words: Sequence[str]) -> list[Region]:
+def tile_regions(tiling: core.Tiling, words: Sequence[str]) -> list[Region]:
     """The tiles on their canvas."""
     rows, columns = tiling.grid
     cells = [(r, c) for r in range(rows) for c in range(columns)]
@@ -34,7 +34,7 @@ def tile_regions(tiling: _core.Tiling, words: Sequence[str]) -> list[Region]:
     ]
 
 
-def picture_regions(tiling: _core.Tiling, words: Sequence[str]) -> list[Region]:
+def picture_regions(tiling: core.Tiling, words: Sequence[str]) -> list[Region]:
     """The tiles on the full image: through the padding, to fractions of the picture."""
     (canvas_h, canvas_w), (height, width), (top, left) = tiling.canvas_hw, tiling.fitted_hw, tiling.offset_yx
     return [

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
+from .._native import core
 from ..selection import Selection
 from .counts import partition_counts
 
 DIGITS = 6  # significant ones, of attention
 
 
-def tiling_numbers(tiling: _core.Tiling) -> dict[str, Any]:
+def tiling_numbers(tiling: core.Tiling) -> dict[str, Any]:
     """How the picture was cut. Pairs are (height, width) or (rows, columns), lengths pixels."""
     pairs = ("image_size_hw", "grid", "canvas_hw", "fitted_hw", "offset_yx")
     singles = ("tile", "patch", "side", "partitions", "tokens", "unpad")

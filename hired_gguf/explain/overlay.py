@@ -34,8 +34,12 @@ CHOSEN_BY = (
 STAYS = "Bright patches go to the language model as visual tokens. Dimmed ones are dropped."
 
 
-def draw_overlay(selection: Selection, image: ImageSource | None, caption: str = "") -> Image.Image:
-    """The drawing as a new RGB image. Raises InputError, ImageError."""
+def overlay(selection: Selection, image: ImageSource, caption: str = "") -> Image.Image:
+    """Draw the picture with the kept patches bright, what allotted the budget, and what chose them.
+
+    ``image`` is the picture that was encoded; ``caption`` goes under all. The drawing is a new RGB image,
+    which a notebook shows by itself. Raises InputError for a picture of another size; ImageError.
+    """
     picture = require_picture(selection, image)
     single = selection.tiling.partitions == 1
     chose, stays = what_chose(selection, picture), what_stays(selection, picture)

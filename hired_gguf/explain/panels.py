@@ -14,10 +14,8 @@ from .raster import full_raster, mosaic_raster
 from .shade import heat, kept_patches, strengths
 
 
-def require_picture(selection: Selection, image: ImageSource | None) -> Image.Image:
-    """The picture of a selection. Raises InputError for none or another, ImageError."""
-    if image is None:
-        raise InputError("[overlay] this selection has no picture; pass the one that was encoded")
+def require_picture(selection: Selection, image: ImageSource) -> Image.Image:
+    """The picture of a selection. Raises InputError for one of another size, ImageError."""
     picture = load_image(image)
     expected = tuple(selection.tiling.image_size_hw)
     if (picture.height, picture.width) != expected:

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
+from .._native import core
 
 Values = NDArray[Any]
 
 
-def full_raster(values: Values, tiling: _core.Tiling) -> Values:
+def full_raster(values: Values, tiling: core.Tiling) -> Values:
     """[P, N] to the full image's [side, side]."""
     return values[:1].reshape(tiling.side, tiling.side)
 
 
-def mosaic_raster(values: Values, tiling: _core.Tiling) -> Values:
+def mosaic_raster(values: Values, tiling: core.Tiling) -> Values:
     """[P, N] to the tiles' [rows * side, columns * side]."""
     (rows, columns), side = tiling.grid, tiling.side
     tiles = values[1:].reshape(rows, columns, side, side).transpose(0, 2, 1, 3)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
 
-from ..answer import Answer
-from ..context import keep_to_last_image
+from ..answer import Answer, Answerer
 from ..errors import ClosedError, CrashError
 from . import schema
 from .memory import Memory
@@ -20,20 +20,57 @@ from .progress import BatchProgress, OnProgress
 from .record import Record, make_record
 from .settings import PLACE, Settings
 from .store import MOST_ATTEMPTS, Store
-from .task import Task, identity
+from .task import Task, Tasks, identity, make_tasks
 
-if TYPE_CHECKING:
-    from ..model import LlavaNext
+#: Opens what answers: a model that is loaded now, or one that is there already.
+OpenAnswerer = Callable[[], AbstractContextManager[Answerer]]
+
+
+def ask_many(
+    open_answerer: OpenAnswerer,
+    tasks: Tasks,
+    settings: Settings,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    as_completed: bool = False,
+    retry_errors: bool = False,
+    force: bool = False,
+    allow_http: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Generator[Record, None, None]:
+    """See `LlavaNext.ask_many`: check the tasks now, then yield their records.
+
+    The output file is opened before the answerer, so that no model is loaded in vain. Raises InputError;
+    while iterated OutputError, OSError, and what opening raises.
+    """
+    checked = make_tasks(tasks)
+
+    def records() -> Generator[Record, None, None]:
+        kept = nullcontext(Memory()) if output is None else Store(output, settings, force=force)
+        with kept as store, open_answerer() as answerer:
+            yield from run_batch(
+                answerer,
+                checked,
+                settings,
+                store,
+                in_order=not as_completed,
+                retry_errors=retry_errors,
+                allow_http=allow_http,
+                on_progress=on_progress,
+            )
+
+    return records()
 
 
 def run_batch(
-    llm: LlavaNext,
+    answerer: Answerer,
     tasks: Sequence[Task],
     settings: Settings,
     store: Store | Memory,
     *,
     in_order: bool = True,
     retry_errors: bool = False,
+    allow_http: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Generator[Record, None, None]:
     """Yield the record of every task once, in the order of the tasks or as they are completed.
@@ -42,7 +79,7 @@ def run_batch(
     ends the run (an interrupt, the caller) leaves the store so that the next run goes on. Raises OSError if
     the store cannot be written, ClosedError.
     """
-    run = _Run(llm, tasks, settings, store, on_progress)
+    run = _Run(answerer, tasks, settings, store, allow_http=allow_http, on_progress=on_progress)
     try:
         if store.resumed:
             run.identify_all()
@@ -72,14 +109,17 @@ class _Run:
 
     def __init__(
         self,
-        llm: LlavaNext,
+        answerer: Answerer,
         tasks: Sequence[Task],
         settings: Settings,
         store: Store | Memory,
+        *,
+        allow_http: bool,
         on_progress: OnProgress | None,
     ) -> None:
         self.keys: list[str | None] = [None] * len(tasks)
-        self._llm, self._tasks, self._settings, self._store = llm, tasks, settings, store
+        self._answerer, self._tasks, self._settings, self._store = answerer, tasks, settings, store
+        self._allow_http = allow_http
         self._groups = list(group_by_image(tasks))
         self._seen: Counter[str] = Counter()
         self._on_progress = on_progress
@@ -104,7 +144,7 @@ class _Run:
                 yield index
 
     def _picture(self, group: Sequence[int]) -> Picture:
-        return Picture(self._tasks[group[0]].image, self._llm.handler.allow_http)
+        return Picture(self._tasks[group[0]].image, self._allow_http)
 
     def _identify(self, group: Sequence[int], picture: Picture) -> None:
         content = picture.digest()
@@ -153,19 +193,19 @@ class _Run:
         return make_record(key, task, self._settings, answer=answer, parsed=parsed)
 
     def _answer(self, task: Task, picture: Picture) -> Answer:
-        settings, llama = self._settings, self._llm.llama
+        settings = self._settings
         image = picture.load()
         options: dict[str, Any] = settings.ask_options()
         if settings.seed is None and settings.temperature > 0:
             options["seed"] = secrets.randbelow(2**32)  # llama-cpp-python's is constant
         if (wanted := self._schema(task)) is not None:
             options["grammar"] = schema.make_grammar(wanted)
-        keep_to_last_image(llama)
-        answer: Answer = self._llm.ask(
+        answer: Answer = self._answerer.ask(
             image,
             settings.template.replace(PLACE, task.question),
             budget=settings.budget if task.budget is None else task.budget,
             max_tokens=settings.max_tokens if task.max_tokens is None else task.max_tokens,
+            fresh=True,
             **options,
         )
         return answer

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-from importlib.metadata import version
 from typing import Any
 
+from .._native import VERSION
 from ..answer import Answer
 from ..errors import CrashError
 from .settings import Settings
@@ -16,7 +15,6 @@ from .task import Task
 #: See docs/batch.md for the fields.
 Record = dict[str, Any]
 
-VERSION = version("hired-gguf")
 FIRST_FIELD = b'{"id": '  # of every line
 
 
@@ -35,7 +33,7 @@ def make_record(
     """
     fields = settings.as_dict()
     model, mmproj = fields.pop("model"), fields.pop("mmproj")
-    given = dataclasses.asdict(answer) if answer else {}
+    given = answer.as_dict() if answer else {}
     return {
         "id": task.id,
         "image": task.image_label,

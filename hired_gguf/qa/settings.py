@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -11,7 +12,10 @@ from typing import Any
 
 from ..config import TokenBudget
 from ..errors import InputError
+from ..gguf_file import fingerprint, read_gguf
+from ..mmproj import MmprojInfo
 from ..sampling import check_names
+from .schema import load_schema
 
 PLACE = "{question}"
 
@@ -75,6 +79,28 @@ class Settings:
             for name, ours in self.as_dict().items()
             if json.dumps(theirs.get(name)) != json.dumps(ours)  # 1 is a token, 1.0 is all
         ]
+
+
+def settings_of_files(
+    model: str | os.PathLike[str],
+    mmproj: MmprojInfo,
+    *,
+    schema: Any = None,
+    sampling: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> Settings:
+    """The settings of a pair of files, before anything is loaded. ``given`` are fields of `Settings`.
+
+    ``schema`` is an object, its text or its file. Raises BudgetError, InputError, PromptError,
+    ModelFormatError.
+    """
+    return Settings(
+        model=fingerprint(read_gguf(model)),
+        mmproj=mmproj.fingerprint,
+        schema=None if schema is None else load_schema(schema),
+        sampling=dict(sorted((sampling or {}).items())),
+        **given,
+    )
 
 
 def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:

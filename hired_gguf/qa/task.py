@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -46,6 +46,23 @@ class Task:
             text = os.fsdecode(self.image)
             return describe(text) if text[:5].lower() == "data:" else text
         return None if self.image is None else describe(self.image)
+
+
+Tasks = Iterable[Mapping[str, Any] | Task]
+
+
+def make_tasks(items: Tasks) -> list[Task]:
+    """Tasks from mappings, numbered from 1. Raises InputError for what is neither mapping nor task."""
+    if isinstance(items, (str, bytes, Mapping)):
+        raise InputError(f"tasks is a {type(items).__name__}; it must be a list of dicts")
+    tasks = []
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, (Mapping, Task)):
+            raise InputError(
+                f"tasks[{number - 1}] is a {type(item).__name__}; it must be a dict with image and question"
+            )
+        tasks.append(item if isinstance(item, Task) else make_task(item, number))
+    return tasks
 
 
 def make_task(fields: Mapping[str, Any], number: int) -> Task:

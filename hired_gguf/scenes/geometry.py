@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Tiling
+from .._native import core
 from .scene import Box
 
 #: x' = a x + c, y' = b y + d, from pixels of the picture to pixels of a partition.
@@ -15,7 +15,7 @@ Transform = tuple[float, float, float, float]
 SHARE = 0.4  # of a character, so that a patch shows it
 
 
-def views(tiling: Tiling) -> Iterator[tuple[int, Transform]]:
+def views(tiling: core.Tiling) -> Iterator[tuple[int, Transform]]:
     """Yield each partition with its transform."""
     height, width = tiling.image_size_hw
     yield 0, (tiling.tile / width, tiling.tile / height, 0, 0)

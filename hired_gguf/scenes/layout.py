@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from .._core import Tiling, make_tiling
+from .._native import core
 from .scene import Box
 
 GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))  # LLaVA-Next's five, (rows, columns)
@@ -20,7 +20,7 @@ def pinpoints(tile: int) -> list[tuple[int, int]]:
     return [(rows * tile, columns * tile) for rows, columns in GRIDS]
 
 
-def random_tiling(rng: random.Random, tile: int, patch: int = 14) -> Tiling:
+def random_tiling(rng: random.Random, tile: int, patch: int = 14) -> core.Tiling:
     """Some picture size that gives one of the five grids, all as likely, in free aspect ratios."""
     grid = rng.choice(GRIDS)
     while True:
@@ -29,7 +29,7 @@ def random_tiling(rng: random.Random, tile: int, patch: int = 14) -> Tiling:
             side * tile / length for side, length in zip(grid, size, strict=True)
         )
         height, width = (round(length * scale) for length in size)
-        tiling = make_tiling((height, width), pinpoints(tile), tile, patch)
+        tiling = core.make_tiling((height, width), pinpoints(tile), tile, patch)
         if tuple(tiling.grid) == grid and min(tiling.fitted_hw) > tile * 0.7:
             return tiling
 
@@ -37,7 +37,7 @@ def random_tiling(rng: random.Random, tile: int, patch: int = 14) -> Tiling:
 class Layout:
     """Free room on the canvas of a tiling, in pixels of the picture, which the canvas shows at `scale`."""
 
-    def __init__(self, rng: random.Random, tiling: Tiling) -> None:
+    def __init__(self, rng: random.Random, tiling: core.Tiling) -> None:
         self._rng = rng
         self._taken: list[Box] = []
         (height, width), (top, left) = tiling.fitted_hw, tiling.offset_yx

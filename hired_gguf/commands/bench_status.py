@@ -6,15 +6,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..commands.terminal import StatusLine, say
-from .child import Tick
-from .plan import Case, case_label
-from .predict import plan_seconds
-from .probe import Probe
-from .runner import Failure
+from ..bench.child import Tick
+from ..bench.plan import Case, case_label
+from ..bench.predict import plan_seconds
+from ..bench.probe import Probe
+from ..bench.runner import Failure
+from .terminal import StatusLine, duration, say
 
 
-class Watcher:
+class BenchStatus:
     """Shows what is being done and, once `start` was called, how long all of it will still take."""
 
     def __init__(self, status: StatusLine) -> None:
@@ -27,13 +27,13 @@ class Watcher:
         seconds = plan_seconds(probe, plan, repetitions)
         self._ends = time.monotonic() + seconds
         self._answers = repetitions * sum(len(case.tasks) for case in plan)
-        say(f"{self._answers} answers to measure, which will take about {in_words(seconds)}")
+        say(f"{self._answers} answers to measure, which will take about {duration(seconds)}")
 
     def __call__(self, doing: str) -> Tick:
         """Whoever does something tells the seconds that pass to what is returned."""
 
         def tick(seconds: float) -> None:
-            left = "" if self._ends is None else f", about {in_words(self._ends - time.monotonic())} to go"
+            left = "" if self._ends is None else f", about {duration(self._ends - time.monotonic())} to go"
             self._status.show(f"{doing}: {seconds:.0f} s{left}")
 
         tick(0)
@@ -52,9 +52,3 @@ class Watcher:
             f"{result['question']}, image {result['image']}: first token after {result['ttft_s']:.2f} s, "
             f"answer after {result['total_s']:.2f} s"
         )
-
-
-def in_words(seconds: float) -> str:
-    """A time to be waited, roughly."""
-    seconds = max(seconds, 1)
-    return f"{seconds / 60:.0f} minutes" if seconds > 100 else f"{seconds:.0f} s"
