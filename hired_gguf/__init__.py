@@ -1,6 +1,8 @@
 """LLaVA-Next on weak hardware: HiRED visual-token budgets for llama.cpp and GGUF files."""
 
-from ._native import VERSION  # first: it loads the native libraries in the right order
+from .native.load import VERSION  # first: it loads the native libraries in the right order
+
+# isort: split
 from .answer import Answer, AnswerStream
 from .builtin_model import default_model
 from .chat import Chat

@@ -10,7 +10,6 @@ from typing import Any
 import llama_cpp
 from llama_cpp import llama_chat_format
 
-from .amx import require_sound_cpu
 from .config import TokenBudget
 from .context import Prefill, freshen, lend_images, prefill, require_open, room, state_of
 from .encoding_cache import EncodingCache, encoder_identity
@@ -19,6 +18,7 @@ from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, re
 from .image import load_image
 from .messages import ImagePart, Messages, parse_messages
 from .mmproj import check_pair, read_mmproj
+from .native.amx_crash import require_sound_cpu
 from .progress import Progress
 from .prompt_images import CachedEncoder, Selector, require_room, visual_rows
 from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream

@@ -14,13 +14,13 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ._native import VERSION
 from .commands import ask, bench, chat, doctor, eval, explain, inspect, qa, quantize
 from .commands.settings import fill
 from .commands.terminal import say
 from .commands.usage import UsageError
 from .errors import BudgetError, HiredError, NativeError, OutputError
-from .native_log import NativeLog
+from .native.load import VERSION
+from .native.log import NativeLog
 
 EPILOG = """\
 Without --model and --mmproj the built-in model answers. Options can also stand in a file (--config) and in

@@ -12,11 +12,11 @@ from typing import Any
 
 from PIL import Image
 
-from ._native import PIN, core
 from .encoding_folder import EncodingFolder, Floats
 from .errors import InputError
-from .kernels import kernels_used
 from .mmproj import MmprojInfo
+from .native.kernels import kernels_used
+from .native.load import PIN, core
 from .vision import EncodedImage
 
 VERSION = 1  # raise it whenever preprocessing or the vision graph gives other numbers

@@ -11,7 +11,6 @@ from typing import Any, Literal, overload
 
 import llama_cpp
 
-from .amx import require_sound_cpu
 from .answer import Answer, AnswerStream
 from .chat import Chat
 from .chat_handler import HiREDChatHandler
@@ -19,9 +18,10 @@ from .context import state_of
 from .errors import ClosedError, NativeError
 from .messages import Images, Messages, user_message
 from .mmproj import check_pair, check_text_model
+from .native.amx_crash import require_sound_cpu
+from .native.kernels import q4_kernels
 from .progress import Progress
 from .prompt_images import Selector
-from .q4 import q4_kernels
 from .qa.batch import ask_many
 from .qa.progress import OnProgress
 from .qa.record import Record

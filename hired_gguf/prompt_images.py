@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import llama_cpp
 from PIL import Image
 
-from ._native import core
 from .config import TokenBudget
 from .context import room
 from .encoding_cache import EncodingCache, encoding_key
 from .errors import ContextOverflowError
 from .ledger import ImageRows
+from .native.load import core
 from .progress import Progress
 from .run import Run
 from .selection import Selection, most_visual_tokens

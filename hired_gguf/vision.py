@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ._native import core
 from .config import TokenBudget
 from .errors import ClosedError, InputError
 from .image import ImageSource, load_image
-from .kernels import kernels_wanted
 from .mmproj import MmprojInfo, read_mmproj
+from .native.kernels import kernels_wanted
+from .native.load import core
 from .preprocess import preprocess
 from .selection import Selection, select_with_tiling
 

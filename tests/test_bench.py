@@ -264,10 +264,10 @@ def test_machine_tells_what_numbers_depend_on():
 
 
 def test_stand_in_is_not_begun_where_it_could_not_run_or_fit(monkeypatch, tmp_path):
-    monkeypatch.setattr(pair.amx, "crash", lambda: "SIGSEGV")
+    monkeypatch.setattr(pair.amx_crash, "crash", lambda: "SIGSEGV")
     with pytest.raises(NativeError, match=r"7B stand-in is quantised.*SIGSEGV"):
         pair.stand_in(False, 0, print)
-    monkeypatch.setattr(pair.amx, "crash", lambda: None)
+    monkeypatch.setattr(pair.amx_crash, "crash", lambda: None)
     monkeypatch.setattr(pair.shutil, "disk_usage", lambda _: SimpleNamespace(free=10**9))
     with pytest.raises(HiredError, match=r"1\.0 GB free and the stand-in model needs 4\.5"):
         pair.stand_in(False, 0, print)

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 import hired_gguf
-from hired_gguf import amx
 from hired_gguf.cli import main
 from hired_gguf.commands import chat as chat_command
 from hired_gguf.commands import checks
 from hired_gguf.commands.terminal import print_summary
-from hired_gguf.native_log import NativeLog
+from hired_gguf.native import amx_crash, cpu
+from hired_gguf.native.log import NativeLog
 from hired_gguf.run import Run
 
 GOLDEN = Path(__file__).parent / "golden" / "hf_tiny"
@@ -312,9 +312,9 @@ def test_inspect_json_agrees_with_an_answer(run):
 
 @pytest.fixture
 def healthy(monkeypatch):
-    monkeypatch.setattr(amx, "cpu_flags", lambda: {"avx2"})
-    monkeypatch.setattr(amx, "built_features", lambda: ["AVX2"])
-    monkeypatch.setattr(amx, "crash", lambda: None)
+    monkeypatch.setattr(cpu, "cpu_flags", lambda: {"avx2"})
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2"])
+    monkeypatch.setattr(amx_crash, "crash", lambda: None)
     monkeypatch.setattr(checks.shutil, "which", lambda name: None)
     monkeypatch.setattr(checks.core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
 
@@ -347,13 +347,13 @@ def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
         assert expected in run("doctor")[1]
     monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda: True)
     monkeypatch.setenv("HIRED_GGUF_KERNELS", "1")
-    monkeypatch.setattr(amx, "cpu_flags", lambda: {"amx_int8"})
-    monkeypatch.setattr(amx, "built_features", lambda: ["AVX2", "AMX_INT8"])
+    monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2", "AMX_INT8"])
     assert "kernels: used by the vision encoder\n" in run("doctor")[1]
 
 
 def test_doctor_reports_a_crash_with_amx(run, healthy, monkeypatch):
-    monkeypatch.setattr(amx, "crash", lambda: "SIGSEGV")
+    monkeypatch.setattr(amx_crash, "crash", lambda: "SIGSEGV")
     code, out, _ = run("doctor")
     assert code == 1
     assert "PROBLEM: llama-cpp-python crashes (SIGSEGV)" in out
@@ -364,7 +364,7 @@ def test_doctor_reports_a_test_that_could_not_run(run, healthy, monkeypatch):
     def fail():
         raise hired_gguf.HiredError("disk full")
 
-    monkeypatch.setattr(amx, "crash", fail)
+    monkeypatch.setattr(amx_crash, "crash", fail)
     code, out, _ = run("doctor")
     assert code == 1
     assert "could not run: disk full" in out
@@ -402,7 +402,7 @@ def test_doctor_tells_a_cpu_build_of_the_p40(healthy, monkeypatch):
 
 
 def test_doctor_advises_a_build_for_this_cpu(healthy, monkeypatch):
-    monkeypatch.setattr(amx, "built_features", lambda: ["SSE3"])
+    monkeypatch.setattr(cpu, "built_features", lambda: ["SSE3"])
     (found,) = checks.advice()
     assert "AVX2" in found.what
 

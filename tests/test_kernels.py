@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from llava import MMPROJ, cosines, photo
 
-from hired_gguf import VisionEncoder, _core, amx, kernels
+from hired_gguf import VisionEncoder, _core
+from hired_gguf.native import cpu, kernels
 from hired_gguf.quantize import quantize_mmproj
 
 needs_kernels = pytest.mark.skipif(not _core.have_kernels(), reason="needs x86-64 with AVX-512 and VNNI")
@@ -20,7 +21,7 @@ def encode(monkeypatch):
     """Encodes a golden picture by a file, with the kernels or without."""
 
     def run(mmproj, wanted, n_threads=1, flash_attention="on"):
-        monkeypatch.setenv(kernels.SWITCH, "1" if wanted else "0")
+        monkeypatch.setenv(kernels.KERNELS_VARIABLE, "1" if wanted else "0")
         with VisionEncoder(mmproj, n_threads=n_threads, flash_attention=flash_attention) as encoder:
             return encoder.encode(photo("coffee"), (0, 1, 2))
 
@@ -36,16 +37,16 @@ def mmproj(request, tmp_path_factory):
 
 def test_the_switch(monkeypatch):
     for value, wanted in (("0", False), ("1", True), ("", True)):
-        monkeypatch.setenv(kernels.SWITCH, value)
+        monkeypatch.setenv(kernels.KERNELS_VARIABLE, value)
         assert kernels.kernels_wanted() is wanted
         assert kernels.kernels_used() is (wanted and _core.have_kernels())
-    monkeypatch.delenv(kernels.SWITCH)
+    monkeypatch.delenv(kernels.KERNELS_VARIABLE)
     assert kernels.kernels_wanted() is True
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64" or not amx.cpu_flags(), reason="asks Linux on x86-64")
+@pytest.mark.skipif(platform.machine() != "x86_64" or not cpu.cpu_flags(), reason="asks Linux on x86-64")
 def test_they_run_only_where_the_cpu_can():
-    assert not _core.have_kernels() or amx.cpu_flags() >= FLAGS
+    assert not _core.have_kernels() or cpu.cpu_flags() >= FLAGS
 
 
 @needs_kernels

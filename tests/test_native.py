@@ -18,9 +18,9 @@ from conftest import load_llama
 
 import hired_gguf
 from hired_gguf import _core
-from hired_gguf._native import PIN
 from hired_gguf.context import clear
 from hired_gguf.errors import InputError, NumericError
+from hired_gguf.native.load import PIN
 
 ROWS = np.random.default_rng(0).standard_normal((100, 128)).astype(np.float32)
 BREAK_AFTER = 0.1  # s

@@ -11,9 +11,10 @@ import pytest
 from conftest import load_llama
 from synthesize import synthesize
 
-from hired_gguf import LlavaNext, _core, amx, kernels, q4
+from hired_gguf import LlavaNext, _core
+from hired_gguf.native import cpu, kernels
 
-needs_q4 = pytest.mark.skipif(not q4.q4_used(), reason="needs AVX-512 with VNNI, no AMX, no GPU")
+needs_q4 = pytest.mark.skipif(not kernels.q4_used(), reason="needs AVX-512 with VNNI, no AMX, no GPU")
 LOADED = "HIRED_Q4 model buffer size"
 
 
@@ -28,7 +29,7 @@ def load(pair):
     made = []
 
     def run(offered, **options):
-        with q4.q4_kernels() if offered else nullcontext():
+        with kernels.q4_kernels() if offered else nullcontext():
             made.append(load_llama(pair[0], **options))
         return made[-1]
 
@@ -54,36 +55,36 @@ def tokens(count):
 
 @pytest.fixture
 def plain_cpu(monkeypatch):
-    monkeypatch.delenv(kernels.SWITCH, raising=False)
+    monkeypatch.delenv(kernels.KERNELS_VARIABLE, raising=False)
     monkeypatch.setattr(_core, "have_kernels", lambda: True)
     monkeypatch.setattr(_core, "list_devices", lambda: [SimpleNamespace(gpu=False)])
-    monkeypatch.setattr(amx, "cpu_flags", lambda: {"amx_int8"})
-    monkeypatch.setattr(amx, "built_features", lambda: ["AVX512"])
+    monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX512"])
 
 
 def test_used_on_a_plain_cpu(plain_cpu):
-    assert q4.q4_used()
+    assert kernels.q4_used()
 
 
 def test_not_used_if_switched_off(plain_cpu, monkeypatch):
-    monkeypatch.setenv(kernels.SWITCH, "0")
-    assert not q4.q4_used()
+    monkeypatch.setenv(kernels.KERNELS_VARIABLE, "0")
+    assert not kernels.q4_used()
 
 
 def test_not_used_beside_a_gpu(plain_cpu, monkeypatch):
     monkeypatch.setattr(_core, "list_devices", lambda: [SimpleNamespace(gpu=True)])
-    assert not q4.q4_used()
+    assert not kernels.q4_used()
 
 
 def test_not_used_where_llama_cpp_has_amx(plain_cpu, monkeypatch):
-    monkeypatch.setattr(amx, "built_features", lambda: ["AMX_INT8"])
-    assert not q4.q4_used()
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AMX_INT8"])
+    assert not kernels.q4_used()
 
 
 def test_nothing_is_offered_where_it_is_not_used(plain_cpu, monkeypatch):
     monkeypatch.setattr(_core, "have_kernels", lambda: False)
     monkeypatch.setattr(_core, "offer_q4_device", None)  # a call would fail
-    with q4.q4_kernels():
+    with kernels.q4_kernels():
         pass
 
 
@@ -93,12 +94,12 @@ def test_offered_while_a_model_is_loaded_and_not_longer():
         return "HIRED_Q4" in [device.name for device in _core.list_devices()]
 
     assert not there()
-    with q4.q4_kernels():
-        with q4.q4_kernels():
+    with kernels.q4_kernels():
+        with kernels.q4_kernels():
             assert there()
         assert there()
     assert not there()
-    with suppress(ZeroDivisionError), q4.q4_kernels():
+    with suppress(ZeroDivisionError), kernels.q4_kernels():
         1 / 0  # noqa: B018
     assert not there()
 
@@ -106,7 +107,7 @@ def test_offered_while_a_model_is_loaded_and_not_longer():
 @needs_q4
 def test_llava_next_uses_it(pair, capfd, monkeypatch):
     for switch in ("1", "0"):
-        monkeypatch.setenv(kernels.SWITCH, switch)
+        monkeypatch.setenv(kernels.KERNELS_VARIABLE, switch)
         with LlavaNext(*pair, n_ctx=256, n_threads=1, verbose=True) as llm:
             assert (LOADED in capfd.readouterr().err) == (switch == "1")
             assert len(llm.ask(None, "Hello", max_tokens=5).text) > 0

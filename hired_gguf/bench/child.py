@@ -14,8 +14,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from ..amx import signal_name
 from ..errors import HiredError
+from ..native.amx_crash import signal_name
 
 Tick = Callable[[float], None]
 TICK_S = 0.5

@@ -9,16 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .. import amx
-from .._native import core
-from ..kernels import kernels_used
+from ..native import cpu
+from ..native.kernels import kernels_used
+from ..native.load import core
 
 
 def machine(threads: int) -> dict[str, Any]:
     """What the numbers depend on. ``memory_bytes`` and ``load`` are None where the system does not tell."""
     packages = ("hired-gguf", "llama-cpp-python", "numpy", "pillow")
     return {
-        "processor": processor(),
+        "processor": cpu.processor(),
         "cores": physical_cores(),
         "threads": threads,
         "memory_bytes": memory(),
@@ -27,7 +27,7 @@ def machine(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in packages},
         "commit": commit(),
-        "cpu_features": amx.built_features(),
+        "cpu_features": cpu.built_features(),
         "kernels": kernels_used(),
         "gpus": [f"{device.name}: {device.description}" for device in core.list_devices() if device.gpu],
         "libraries": "LLAMA_CPP_LIB_PATH" if os.environ.get("LLAMA_CPP_LIB_PATH") else "llama-cpp-python's",
@@ -56,16 +56,6 @@ def physical_cores() -> int:
         )
     except OSError:
         return len(usable)
-
-
-def processor() -> str:
-    """The CPU's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def memory() -> int | None:

@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import llama_cpp
-
-from .. import amx
-from .._native import VERSION
 from ..errors import HiredError, NativeError
 from ..mmproj import MmprojInfo, check_pair, check_text_model, read_mmproj
+from ..native import amx_crash
+from ..native.cpu import on_gpu
+from ..native.load import VERSION
 from ..synthetic import cache_folder, pair_paths, synthesize
 
 SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute")}  # megabytes
@@ -24,7 +23,7 @@ def check_files(pair: tuple[Path, Path], gpu_layers: int) -> MmprojInfo:
     """
     text, info = check_text_model(pair[0]), read_mmproj(pair[1])
     check_pair(info, text.width, pair[0])
-    amx.require_sound_cpu(pair[0], gpu_layers)
+    amx_crash.require_sound_cpu(pair[0], gpu_layers)
     return info
 
 
@@ -46,11 +45,10 @@ def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[
 
 def _require_quantised(gpu_layers: int) -> None:
     """Before gigabytes are written that could not run."""
-    on_gpu = gpu_layers != 0 and llama_cpp.llama_supports_gpu_offload()
-    if not on_gpu and (died := amx.crash()):
+    if not on_gpu(gpu_layers) and (died := amx_crash.crash()):
         raise NativeError(
             f"the 7B stand-in is quantised, and this build of llama-cpp-python dies ({died}) when such a "
-            f"model reads a prompt on this CPU. --quick works. Or rebuild it:\n{amx.FIX}"
+            f"model reads a prompt on this CPU. --quick works. Or rebuild it:\n{amx_crash.FIX}"
         )
 
 

@@ -11,9 +11,9 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from .._native import core
-from ..kernels import kernels_wanted
 from ..model import LlavaNext
+from ..native.kernels import kernels_wanted
+from ..native.load import core
 from .engine import Settings, warm_up
 from .plan import QUESTIONS
 

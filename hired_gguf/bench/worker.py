@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from ..errors import HiredError, NativeError
-from ..native_log import NativeLog
+from ..native.log import NativeLog
 from .engine import Engine, Settings
 from .ours import OurEngine
 from .probe import run_probe

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from .. import amx
-from .._native import core
 from ..errors import HiredError
+from ..native import amx_crash, cpu
+from ..native.load import core
 
 PASCAL = 61  # compute capability 6.1: Tesla P40, GTX 1080
 TURING = 75  # the oldest that CUDA 13 compiles for
@@ -24,7 +24,7 @@ class Finding:
 
 def problems() -> list[Finding]:
     """What stops hired-gguf from working."""
-    found = amx_crash()
+    found = crash_with_amx()
     return [found] if found else []
 
 
@@ -41,10 +41,10 @@ def unknown_variables(names: list[str]) -> Finding:
     )
 
 
-def amx_crash() -> Finding | None:
+def crash_with_amx() -> Finding | None:
     """A build whose AMX code kills the process."""
     try:
-        died = amx.crash()
+        died = amx_crash.crash()
     except HiredError as error:
         return Finding(f"the test for crashes with AMX could not run: {error}", "Reinstall hired-gguf.")
     if died is None:
@@ -52,7 +52,7 @@ def amx_crash() -> Finding | None:
     return Finding(
         f"llama-cpp-python crashes ({died}) on this CPU when a quantised language model (Q8_0, Q4_0, ...) "
         "reads a prompt. Its AMX code was most likely miscompiled by GCC 12.",
-        amx.FIX,
+        amx_crash.FIX,
     )
 
 
@@ -69,7 +69,7 @@ def no_gpu_backend() -> Finding | None:
     seen = f"{', '.join(gpus) or 'An NVIDIA GPU'} seems present, but llama-cpp-python was built without CUDA."
     return Finding(
         seen if nvidia else "llama-cpp-python was built for the CPU alone: a GPU needs another build.",
-        f'With {toolkit} installed{example}:\nCMAKE_ARGS="{options}" {amx.REBUILD}',
+        f'With {toolkit} installed{example}:\nCMAKE_ARGS="{options}" {amx_crash.REBUILD}',
     )
 
 
@@ -86,9 +86,9 @@ def nvidia_gpus() -> dict[str, int]:
 
 def plain_build() -> Finding | None:
     """A build that leaves AVX2 unused on a CPU that has it."""
-    if "avx2" not in amx.cpu_flags() or "AVX2" in amx.built_features():
+    if "avx2" not in cpu.cpu_flags() or "AVX2" in cpu.built_features():
         return None
     return Finding(
         "This CPU has AVX2, but llama-cpp-python was built without it, and is several times slower for that.",
-        f'CMAKE_ARGS="-DGGML_NATIVE=on" {amx.REBUILD}',
+        f'CMAKE_ARGS="-DGGML_NATIVE=on" {amx_crash.REBUILD}',
     )

@@ -13,10 +13,9 @@ from typing import Any
 
 import llama_cpp
 
-from .. import amx
-from .._native import PIN, core
-from ..kernels import SWITCH, kernels_wanted
-from ..q4 import q4_used
+from ..native import cpu
+from ..native.kernels import KERNELS_VARIABLE, kernels_wanted, q4_used
+from ..native.load import PIN, core
 from . import checks, options, settings
 from .shared import add_config_option
 from .terminal import printable
@@ -74,7 +73,7 @@ def installation() -> dict[str, Any]:
         },
         "backends": {name: core.has_backend(name) for name in BACKENDS},
         "devices": [device_facts(device) for device in core.list_devices()],
-        "cpu_features": amx.built_features(),
+        "cpu_features": cpu.built_features(),
         "kernels": {"run_here": core.have_kernels(), "wanted": kernels_wanted(), "q4_0": q4_used()},
     }
 
@@ -131,7 +130,7 @@ def kernels_line(run_here: bool, wanted: bool, q4_0: bool) -> str:
     if not run_here:
         return "not used; they need x86-64 with AVX-512 and VNNI"
     if not wanted:
-        return f"not used, since {SWITCH}=0"
+        return f"not used, since {KERNELS_VARIABLE}=0"
     return "used by the vision encoder" + (" and by Q4_0 language models" if q4_0 else "")
 
 

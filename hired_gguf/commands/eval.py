@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .._native import VERSION
 from ..bench.chart import require_matplotlib
 from ..bench.results import write_whole
 from ..config import TokenBudget
@@ -21,6 +20,7 @@ from ..evaluation.results import Results
 from ..evaluation.run import Settings, answer_all
 from ..evaluation.tasks import Picture, sample
 from ..mmproj import read_mmproj
+from ..native.load import VERSION
 from . import loading, options
 from .eval_configurations import configurations_of
 from .eval_options import BUILTIN, QUESTIONS, add_eval_options

@@ -6,10 +6,10 @@ import argparse
 import json
 from typing import Any
 
-from .._native import core
 from ..config import TokenBudget
 from ..errors import BudgetError
 from ..mmproj import MmprojInfo, read_mmproj
+from ..native.load import core
 from ..selection import most_visual_tokens
 from ..vision import tiling_of
 from . import options, values

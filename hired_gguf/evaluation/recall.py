@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .._native import core
+from ..native.load import core
 from ..scenes.geometry import cover, moved, shows, views
 from ..scenes.scene import Box
 from ..selection import Selection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from .._native import core
+from ..native.load import core
 
 PANEL = 576  # pixels of a panel's longer edge, about: a mosaic's patches are whole pixels
 THINNEST = 1 / 3  # a panel's shorter edge, to the longer one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._native import core
+from ..native.load import core
 from ..selection import Selection
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from .._native import core
+from ..native.load import core
 from .blocks import BODY, INK, font
 
 LINE, LABEL = (255, 196, 0), (255, 214, 60)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._native import core
+from ..native.load import core
 from ..selection import Selection
 from .counts import partition_counts
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._native import core
+from ..native.load import core
 
 Values = NDArray[Any]
 

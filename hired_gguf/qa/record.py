@@ -6,9 +6,9 @@ import json
 import math
 from typing import Any
 
-from .._native import VERSION
 from ..answer import Answer
 from ..errors import CrashError
+from ..native.load import VERSION
 from .settings import Settings
 from .task import Task
 

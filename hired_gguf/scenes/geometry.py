@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .._native import core
+from ..native.load import core
 from .scene import Box
 
 #: x' = a x + c, y' = b y + d, from pixels of the picture to pixels of a partition.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from .._native import core
+from ..native.load import core
 from .scene import Box
 
 GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))  # LLaVA-Next's five, (rows, columns)

@@ -15,12 +15,11 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-import llama_cpp
-
-from ._native import PIN
-from .errors import NativeError
-from .mmproj import check_text_model
-from .synthetic import synthesize
+from ..errors import NativeError
+from ..mmproj import check_text_model
+from ..synthetic import synthesize
+from .cpu import has_amx, on_gpu
+from .load import PIN
 
 REBUILD = f"pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python=={PIN}"
 _FLAGS = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
@@ -40,28 +39,13 @@ llama.eval(list(range(3, 43)))
 """
 
 
-def cpu_flags() -> set[str]:
-    """The CPU's features as Linux names them; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return set()
-    return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
-
-
-def built_features() -> list[str]:
-    """What the CPU code of llama.cpp was compiled to use, such as "AVX2"."""
-    pairs = (part.split(" = ") for part in llama_cpp.llama_print_system_info().decode().split("|"))
-    return [pair[0].rpartition(":")[2].strip() for pair in pairs if pair[-1].strip() == "1"]
-
-
 @lru_cache(maxsize=1)
 def crash() -> str | None:
     """How a child process that decodes with a small quantised model dies: a signal's name, or None.
 
     Where there is no AMX, in the CPU or in the build, nothing is tried. Otherwise it takes a second or two.
     """
-    if "amx_int8" not in cpu_flags() or "AMX_INT8" not in built_features():
+    if not has_amx():
         return None
     with tempfile.TemporaryDirectory() as folder:
         text, _ = synthesize(Path(folder), "q8_0")
@@ -72,8 +56,7 @@ def crash() -> str | None:
 
 def require_sound_cpu(model: str | os.PathLike[str], n_gpu_layers: int) -> None:
     """Raise NativeError with the remedy where the model's first prompt would kill the process."""
-    on_gpu = n_gpu_layers != 0 and llama_cpp.llama_supports_gpu_offload()
-    if on_gpu or crash() is None:
+    if on_gpu(n_gpu_layers) or crash() is None:
         return
     kind = check_text_model(model).file_type
     if kind not in ("F32", "F16", "BF16"):

@@ -29,7 +29,7 @@ if llama_cpp.__version__ != PIN:
     )
 
 try:
-    from . import _core as core
+    from .. import _core as core
 except ImportError as error:
     raise ImportError(
         f"no compiled hired_gguf._core in {Path(__file__).parent} ({error}). Is that a source checkout? Then "

@@ -1,0 +1,49 @@
+"""Whether hired-gguf's own CPU kernels are used, and their offer to llama.cpp while a model loads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .cpu import has_amx
+from .load import core
+
+KERNELS_VARIABLE = "HIRED_GGUF_KERNELS"
+
+_lock = threading.Lock()
+
+
+def kernels_wanted() -> bool:
+    """False if the environment has HIRED_GGUF_KERNELS=0: then all is left to ggml."""
+    return os.environ.get(KERNELS_VARIABLE) != "0"
+
+
+def kernels_used() -> bool:
+    """Whether the CPU part of a model loaded now would use our kernels."""
+    return kernels_wanted() and core.have_kernels()
+
+
+def q4_used() -> bool:
+    """Whether our Q4_0 kernels should be offered.
+
+    Not on CPUs with AMX, where llama.cpp's kernels are faster; not with a GPU, because llama.cpp moves large
+    batches to it only if the weights lie in its own buffers.
+    """
+    return kernels_used() and not has_amx() and not any(device.gpu for device in core.list_devices())
+
+
+@contextmanager
+def q4_kernels() -> Iterator[None]:
+    """Offer our Q4_0 kernels to llama.cpp: models loaded meanwhile use them, and keep them."""
+    if not q4_used():
+        yield
+        return
+    with _lock:
+        core.offer_q4_device()
+    try:
+        yield
+    finally:
+        with _lock:
+            core.withdraw_q4_device()
