@@ -4,7 +4,6 @@ from .native.load import VERSION  # first: it loads the native libraries in the 
 
 # isort: split
 from .answer import Answer, AnswerStream
-from .builtin_model import default_model
 from .chat import Chat
 from .chat_handler import HiREDChatHandler
 from .config import TokenBudget
@@ -27,8 +26,9 @@ from .errors import (
     UnsupportedModelError,
 )
 from .explain.overlay import overlay
-from .mmproj import MmprojInfo, read_mmproj
 from .model import LlavaNext
+from .model_files.builtin import default_model
+from .model_files.mmproj import MmprojInfo, read_mmproj
 from .progress import Timings
 from .selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
 from .vision import Encoding, VisionEncoder

@@ -17,7 +17,8 @@ from .errors import PromptError
 from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
 from .image import load_image
 from .messages import ImagePart, Messages, parse_messages
-from .mmproj import check_pair, read_mmproj
+from .model_files.mmproj import read_mmproj
+from .model_files.pair import check_pair
 from .native.amx_crash import require_sound_cpu
 from .progress import Progress
 from .prompt_images import CachedEncoder, Selector, require_room, visual_rows

@@ -14,7 +14,7 @@ from PIL import Image
 
 from .encoding_folder import EncodingFolder, Floats
 from .errors import InputError
-from .mmproj import MmprojInfo
+from .model_files.mmproj import MmprojInfo
 from .native.kernels import kernels_used
 from .native.load import PIN, core
 from .vision import EncodedImage

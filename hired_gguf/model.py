@@ -17,7 +17,7 @@ from .chat_handler import HiREDChatHandler
 from .context import state_of
 from .errors import ClosedError, NativeError
 from .messages import Images, Messages, user_message
-from .mmproj import check_pair, check_text_model
+from .model_files.pair import check_pair, read_text_model
 from .native.amx_crash import require_sound_cpu
 from .native.kernels import q4_kernels
 from .progress import Progress
@@ -66,7 +66,7 @@ class LlavaNext:
         verbose: bool = False,
         **llama_options: Any,
     ) -> None:
-        text = check_text_model(model)
+        text = read_text_model(model)
         require_sound_cpu(text.path, n_gpu_layers)
         self.handler = HiREDChatHandler(
             mmproj,

@@ -15,7 +15,7 @@ from PIL import Image
 from .config import TokenBudget
 from .errors import ClosedError, InputError
 from .image import ImageSource, load_image
-from .mmproj import MmprojInfo, read_mmproj
+from .model_files.mmproj import MmprojInfo, read_mmproj
 from .native.kernels import kernels_wanted
 from .native.load import core
 from .preprocess import preprocess

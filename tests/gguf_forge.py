@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hired_gguf.gguf_file import TENSOR_TYPES
+from hired_gguf.model_files.gguf_file import TENSOR_TYPES
 
 KINDS = {
     "u8": (0, "B"), "i8": (1, "b"), "u16": (2, "H"), "i16": (3, "h"), "u32": (4, "I"), "i32": (5, "i"),

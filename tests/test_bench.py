@@ -35,7 +35,7 @@ from hired_gguf.bench.stock import StockEngine
 from hired_gguf.bench.table import Table
 from hired_gguf.cli import main
 from hired_gguf.errors import HiredError, NativeError
-from hired_gguf.mmproj import read_mmproj
+from hired_gguf.model_files.mmproj import read_mmproj
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "hired-gguf")
 FIELDS = {

@@ -12,11 +12,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
-from hired_gguf import HiredError, LlavaNext, builtin_model, default_model, read_mmproj
+from hired_gguf import HiredError, LlavaNext, default_model, read_mmproj
 from hired_gguf.evaluation.builtin import builtin_pictures
 from hired_gguf.evaluation.configuration import Configuration
 from hired_gguf.evaluation.run import evaluate
-from hired_gguf.mmproj import check_text_model
+from hired_gguf.model_files import builtin
+from hired_gguf.model_files.pair import read_text_model
 
 
 def test_is_a_llava_next_that_fits_the_wheel():
@@ -25,7 +26,7 @@ def test_is_a_llava_next_that_fits_the_wheel():
     info = read_mmproj(mmproj)
     assert (info.image_size, info.patch_size, info.layers, info.unpad) == (168, 14, 6, True)
     assert len(info.pinpoints) == 5
-    assert info.text_width == check_text_model(text).width
+    assert info.text_width == read_text_model(text).width
 
 
 def test_its_tokens_are_those_that_the_training_makes():
@@ -45,6 +46,6 @@ def test_answers_from_the_picture():
 
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(builtin_model, "__file__", str(tmp_path / "hired_gguf" / "builtin_model.py"))
-    with pytest.raises(HiredError, match=re.escape(builtin_model.NAMES[0])):
+    monkeypatch.setattr(builtin, "__file__", str(tmp_path / "hired_gguf" / "model_files" / "builtin.py"))
+    with pytest.raises(HiredError, match=re.escape(builtin.NAMES[0])):
         default_model()

@@ -19,8 +19,8 @@ from gguf_forge import Forge, Tensor, damaged, good_mmproj, good_text, value
 from hypothesis import HealthCheck, given, settings
 
 from hired_gguf.errors import ModelFormatError
-from hired_gguf.gguf_file import TENSOR_TYPES, TensorInfo, fingerprint, read_gguf
-from hired_gguf.gguf_header import Skipped
+from hired_gguf.model_files.gguf_file import TENSOR_TYPES, TensorInfo, fingerprint, read_gguf
+from hired_gguf.model_files.gguf_header import Skipped
 
 GOLDEN = Path(__file__).parent / "golden" / "hf_tiny"
 

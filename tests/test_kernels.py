@@ -9,8 +9,8 @@ import pytest
 from llava import MMPROJ, cosines, photo
 
 from hired_gguf import VisionEncoder, _core
+from hired_gguf.model_files.quantize import quantize_mmproj
 from hired_gguf.native import cpu, kernels
-from hired_gguf.quantize import quantize_mmproj
 
 needs_kernels = pytest.mark.skipif(not _core.have_kernels(), reason="needs x86-64 with AVX-512 and VNNI")
 FLAGS = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "fma", "f16c"}

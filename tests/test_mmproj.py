@@ -14,8 +14,9 @@ from gguf_forge import KINDS, TYPES, Forge, Tensor, damaged, good_mmproj, good_t
 from hypothesis import HealthCheck, given, settings
 
 from hired_gguf.errors import HiredError, ModelFormatError, ModelMismatchError, UnsupportedModelError
-from hired_gguf.mmproj import MmprojInfo, TextModelInfo, check_pair, check_text_model, read_mmproj
-from hired_gguf.mmproj_keys import KEY_TYPES
+from hired_gguf.model_files.mmproj import MmprojInfo, read_mmproj
+from hired_gguf.model_files.mmproj_keys import KEY_TYPES
+from hired_gguf.model_files.pair import TextModelInfo, check_pair, read_text_model
 
 GOLDEN = Path(__file__).parent / "golden" / "hf_tiny"
 V = "clip.vision."
@@ -63,7 +64,7 @@ def test_golden_mmproj() -> None:
 
 
 def test_golden_text_model() -> None:
-    info = check_text_model(GOLDEN / "text-f32.gguf")
+    info = read_text_model(GOLDEN / "text-f32.gguf")
     assert info == TextModelInfo(GOLDEN / "text-f32.gguf", "llama", 128, 4096, None, None, "F32")
 
 
@@ -158,7 +159,7 @@ def test_swapped_paths(tmp_path: Path) -> None:
     with pytest.raises(ModelMismatchError, match=r"text\.gguf.*'llama': this is a language model.*swapped"):
         read_mmproj(text)
     with pytest.raises(ModelMismatchError, match=r"mmproj\.gguf.*this is a mmproj.*swapped"):
-        check_text_model(mmproj)
+        read_text_model(mmproj)
 
 
 def test_pair_of_different_widths(tmp_path: Path) -> None:
@@ -419,7 +420,7 @@ def test_bad_text_models(key: str, typed: tuple[str, Any] | None, problem: str, 
         forge.metadata[key] = typed
     path = forge.write(tmp_path / "text.gguf")
     with pytest.raises(ModelFormatError) as caught:
-        check_text_model(path)
+        read_text_model(path)
     for word in ("text.gguf", key, problem):
         assert word in str(caught.value)
 
@@ -431,6 +432,6 @@ def test_bad_text_models(key: str, typed: tuple[str, Any] | None, problem: str, 
 @given(header=damaged(GOOD.header()))
 def test_damaged_headers_parse_or_raise_our_error(header: bytes, tmp_path: Path) -> None:
     path = GOOD.write(tmp_path / "mmproj.gguf", header=header)
-    for read in (read_mmproj, check_text_model):
+    for read in (read_mmproj, read_text_model):
         with suppress(HiredError):
             read(path)

@@ -16,14 +16,14 @@ from llava import FOLDER, MMPROJ, NAMES, photo
 from PIL import Image
 
 from hired_gguf import VisionEncoder
-from hired_gguf import quantize as quantizing
 from hired_gguf.cli import main
 from hired_gguf.commands.quantize import find_pictures
 from hired_gguf.drift import measure_drift
 from hired_gguf.errors import InputError, ModelFormatError, ModelMismatchError, NumericError
-from hired_gguf.gguf_file import read_gguf
-from hired_gguf.mmproj import read_mmproj
-from hired_gguf.quantize import TYPES, matrix_types, quantize_mmproj
+from hired_gguf.model_files import quantize as quantizing
+from hired_gguf.model_files.gguf_file import read_gguf
+from hired_gguf.model_files.mmproj import read_mmproj
+from hired_gguf.model_files.quantize import TYPES, matrix_types, quantize_mmproj
 from hired_gguf.sample_pictures import sample_pictures
 
 BLOCKED = [kind for kind in TYPES if kind.startswith("Q")]

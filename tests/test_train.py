@@ -29,10 +29,12 @@ from train.render import batches, keep, load, render
 from train.vocabulary import WORDS, build
 from vocabulary import FIRST_PIECE, MARK
 
-from hired_gguf import LlavaNext, TokenBudget, VisionEncoder, _core, builtin_model
+from hired_gguf import LlavaNext, TokenBudget, VisionEncoder, _core
 from hired_gguf.context import prefill
 from hired_gguf.messages import user_message
-from hired_gguf.mmproj import check_text_model, read_mmproj
+from hired_gguf.model_files import builtin
+from hired_gguf.model_files.mmproj import read_mmproj
+from hired_gguf.model_files.pair import read_text_model
 from hired_gguf.preprocess import preprocess
 from hired_gguf.progress import Timings
 from hired_gguf.scenes import Item, Question, Scene, make_scene
@@ -430,7 +432,7 @@ def test_files_hold_the_weights_without_the_last_layer(modules):
 
 @with_torch
 def test_files_say_what_they_are(modules):
-    info, text = read_mmproj(modules.mmproj), check_text_model(modules.text)
+    info, text = read_mmproj(modules.mmproj), read_text_model(modules.text)
     assert (info.name, text.name) == ("hired-mini mmproj", "hired-mini text model")
     assert (info.image_size, info.layers, info.executed_layers) == (TILE, VISION.layers, VISION.layers)
     assert (info.text_width, info.use_gelu, info.unpad) == (text.width, False, True)
@@ -566,7 +568,7 @@ def test_training_runs_and_goes_on(modules, tmp_path, capsys):
     with modules.torch.enable_grad():
         train = import_module("train.__main__").train
         train(plan, tmp_path)
-        pair = [tmp_path / name for name in builtin_model.NAMES]
+        pair = [tmp_path / name for name in builtin.NAMES]
         written = [path.read_bytes() for path in pair]
         stamps = [path.stat().st_mtime_ns for path in tmp_path.glob("*.pt")]
         train(plan, tmp_path)

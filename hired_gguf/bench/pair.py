@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import HiredError, NativeError
-from ..mmproj import MmprojInfo, check_pair, check_text_model, read_mmproj
+from ..model_files.mmproj import MmprojInfo, read_mmproj
+from ..model_files.pair import check_pair, read_text_model
 from ..native import amx_crash
 from ..native.cpu import on_gpu
 from ..native.load import VERSION
@@ -21,7 +22,7 @@ def check_files(pair: tuple[Path, Path], gpu_layers: int) -> MmprojInfo:
 
     Raises ModelFormatError, ModelMismatchError or one of their kind, NativeError.
     """
-    text, info = check_text_model(pair[0]), read_mmproj(pair[1])
+    text, info = read_text_model(pair[0]), read_mmproj(pair[1])
     check_pair(info, text.width, pair[0])
     amx_crash.require_sound_cpu(pair[0], gpu_layers)
     return info

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..config import TokenBudget
-from ..mmproj import MmprojInfo
+from ..model_files.mmproj import MmprojInfo
 from ..selection import most_visual_tokens
 from ..vision import tiling_of
 

@@ -19,7 +19,7 @@ from ..evaluation.jsonl import read_pictures
 from ..evaluation.results import Results
 from ..evaluation.run import Settings, answer_all
 from ..evaluation.tasks import Picture, sample
-from ..mmproj import read_mmproj
+from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
 from . import loading, options
 from .eval_configurations import configurations_of

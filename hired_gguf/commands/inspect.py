@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import TokenBudget
 from ..errors import BudgetError
-from ..mmproj import MmprojInfo, read_mmproj
+from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..native.load import core
 from ..selection import most_visual_tokens
 from ..vision import tiling_of

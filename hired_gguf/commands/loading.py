@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..builtin_model import default_model
 from ..image import MAX_BYTES, load_image
 from ..model import LlavaNext
+from ..model_files.builtin import default_model
 from ..progress import Progress
 from ..vision import VisionEncoder
 from .terminal import StatusLine, is_terminal, say

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import InputError, PromptError
-from ..mmproj import read_mmproj
+from ..model_files.mmproj import read_mmproj
 from ..qa.batch import ask_many
 from ..qa.inputs import Fields, every_question, read_tasks
 from ..qa.record import as_line

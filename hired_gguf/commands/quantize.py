@@ -11,14 +11,14 @@ from typing import Any
 
 from ..drift import Drift, measure_drift
 from ..errors import InputError
-from ..gguf_file import GGUFFile, read_gguf
 from ..image import load_image
-from ..mmproj import read_mmproj
-from ..quantize import (
+from ..model_files.gguf_file import GGUFFile, read_gguf
+from ..model_files.mmproj import read_mmproj
+from ..model_files.quantize import (
     EXACT,
     TYPES,
-    check_type,
     matrix_types,
+    parse_type,
     quantize_mmproj,
     weight_types,
 )
@@ -80,7 +80,7 @@ def add_parser(commands: Any) -> None:
 def tensor_type(text: str) -> str:
     """A type that can be made."""
     try:
-        return check_type(text)
+        return parse_type(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import NativeError
-from ..mmproj import check_text_model
+from ..model_files.pair import read_text_model
 from ..synthetic import synthesize
 from .cpu import has_amx, on_gpu
 from .load import PIN
@@ -58,7 +58,7 @@ def require_sound_cpu(model: str | os.PathLike[str], n_gpu_layers: int) -> None:
     """Raise NativeError with the remedy where the model's first prompt would kill the process."""
     if on_gpu(n_gpu_layers) or crash() is None:
         return
-    kind = check_text_model(model).file_type
+    kind = read_text_model(model).file_type
     if kind not in ("F32", "F16", "BF16"):
         raise NativeError(
             f"{model} is quantised ({kind}), and this build of llama-cpp-python dies ({crash()}) when such a "

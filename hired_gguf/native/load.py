@@ -32,8 +32,8 @@ try:
     from .. import _core as core
 except ImportError as error:
     raise ImportError(
-        f"no compiled hired_gguf._core in {Path(__file__).parent} ({error}). Is that a source checkout? Then "
-        "start Python in another folder to use the installed package, or install it with: pip install -e ."
+        f"no compiled hired_gguf._core in {Path(__file__).parents[1]} ({error}). Is that a source checkout? "
+        "Then start Python in another folder to use the installed package, or install it with: pip install -e ."
     ) from error
 
 if core.LLAMA_CPP_PYTHON != PIN:

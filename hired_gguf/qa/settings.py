@@ -12,8 +12,8 @@ from typing import Any
 
 from ..config import TokenBudget
 from ..errors import InputError
-from ..gguf_file import fingerprint, read_gguf
-from ..mmproj import MmprojInfo
+from ..model_files.gguf_file import fingerprint, read_gguf
+from ..model_files.mmproj import MmprojInfo
 from ..sampling import check_names
 from .schema import load_schema
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn, TypeAlias
 
-from .errors import ModelFormatError
+from ..errors import ModelFormatError
 
 MAX_HEADER: Final = 24 << 20  # the largest vocabularies and merge lists need about 12 MiB
 MAX_KEYS: Final = 1 << 14

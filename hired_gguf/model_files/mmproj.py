@@ -1,4 +1,4 @@
-"""Facts about the two files of a LLaVA pair, each checked completely before llama.cpp sees it.
+"""Facts about the vision file of a LLaVA pair, checked completely before llama.cpp sees it.
 
 ``mmproj_keys`` has the rules for the metadata, ``mmproj_tensors`` those for the tensors.
 """
@@ -9,8 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ModelMismatchError
 from . import mmproj_keys as rules
-from .errors import ModelMismatchError
 from .gguf_fields import Fields
 from .gguf_file import fingerprint, read_gguf
 from .mmproj_tensors import NEWLINES, check_tensors
@@ -60,20 +60,6 @@ class MmprojInfo:
     def executed_layers(self) -> int:
         """How many layers produce the features."""
         return self.feature_layer or self.layers
-
-
-@dataclass(frozen=True)
-class TextModelInfo:
-    """What the header of a language model says."""
-
-    path: Path
-    architecture: str
-    width: int
-    context_length: int
-    chat_template: str | None
-    name: str | None
-    file_type: str
-    """The ggml type of most of the weights."""
 
 
 def read_mmproj(path: str | os.PathLike[str]) -> MmprojInfo:
@@ -131,38 +117,3 @@ def read_mmproj(path: str | os.PathLike[str]) -> MmprojInfo:
         parameters=fields.file.parameters,
         fingerprint=fingerprint(fields.file),
     )
-
-
-def check_text_model(path: str | os.PathLike[str]) -> TextModelInfo:
-    """Read the header of a language model; llama.cpp checks its tensors itself.
-
-    Raises FileNotFoundError, ModelMismatchError for a mmproj, ModelFormatError for anything else.
-    """
-    fields = Fields(read_gguf(path))
-    architecture = fields.architecture()
-    if architecture == "clip":
-        raise ModelMismatchError(
-            f"{fields.file.path}: general.architecture is 'clip': this is a mmproj, not a language model. "
-            "Are the two paths swapped?"
-        )
-    width, context = f"{architecture}.embedding_length", f"{architecture}.context_length"
-    optional = {"general.name": "str", "tokenizer.chat_template": "str"}
-    fields.check_types({width: "u32", context: "u32", **optional})
-    return TextModelInfo(
-        path=fields.file.path,
-        architecture=architecture,
-        width=fields.count(width),
-        context_length=fields.count(context),
-        chat_template=fields.get("tokenizer.chat_template", str),
-        name=fields.get("general.name", str),
-        file_type=fields.file.weight_type,
-    )
-
-
-def check_pair(mmproj: MmprojInfo, text_width: int, text_path: str | os.PathLike[str]) -> None:
-    """Raise ModelMismatchError unless the projector's rows fit the language model."""
-    if mmproj.text_width != text_width:
-        raise ModelMismatchError(
-            f"{mmproj.path} projects to width {mmproj.text_width}, but {os.fspath(text_path)} "
-            f"has width {text_width}: these files are not a pair"
-        )

@@ -12,12 +12,12 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, NumericError
+from ..errors import InputError, NumericError
+from ..progress import Progress
 from .gguf_copy import BLOCKS, new_header, padding, plan_tensors, replacing
 from .gguf_file import GGUFFile, TensorInfo, read_gguf
 from .mmproj import read_mmproj
 from .mmproj_tensors import BLOCK, FFN, MATRIX, PROJECTOR
-from .progress import Progress
 
 #: What the matrices can be turned into, with llama.cpp's number for a file of it (general.file_type).
 TYPES: Final = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q4_0": 2, "Q4_1": 3, "Q5_0": 8, "Q5_1": 9}
@@ -44,7 +44,7 @@ def quantize_mmproj(
     Raises InputError for a wrong type or place, FileExistsError unless ``force``, OSError where the disk is
     too small, NumericError for weights that the type cannot hold, and what `read_mmproj` raises.
     """
-    number = TYPES[check_type(type)]
+    number = TYPES[parse_type(type)]
     read_mmproj(source)
     file = read_gguf(source)
     path = _check_target(file.path, Path(target), force)
@@ -62,7 +62,7 @@ def quantize_mmproj(
     return path
 
 
-def check_type(type: str) -> str:
+def parse_type(type: str) -> str:
     """The type as `TYPES` spells it. Raises InputError."""
     if type.upper() not in TYPES:
         raise InputError(f"the type {type[:40]!r} cannot be made; allowed: {', '.join(TYPES)}")
@@ -71,7 +71,7 @@ def check_type(type: str) -> str:
 
 def matrix_types(file: GGUFFile, type: str) -> dict[str, str]:
     """What type each matrix of a mmproj gets: F16 instead of ``type`` where no block divides its rows."""
-    kind = check_type(type)
+    kind = parse_type(type)
     block = BLOCKS[kind][0]
     return {t.name: "F16" if t.shape[0] % block else kind for t in _matrices(file)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import HiredError
+from ..errors import HiredError
 
 NAMES = ("text-hired-mini-f16.gguf", "mmproj-hired-mini-f16.gguf")
 
@@ -14,7 +14,7 @@ def default_model() -> tuple[Path, Path]:
 
     Raises HiredError if the installation lacks them.
     """
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     for folder in (here / "models", here.parent / "models"):  # installed; a source checkout
         pair = folder / NAMES[0], folder / NAMES[1]
         if all(path.is_file() for path in pair):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar
 
-from .errors import ModelFormatError, UnsupportedModelError
+from ..errors import ModelFormatError, UnsupportedModelError
 from .gguf_file import GGUFFile
 from .gguf_header import GGUFType, Skipped
 

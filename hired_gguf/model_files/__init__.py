@@ -1,0 +1,1 @@
+"""GGUF files: read with distrust, checked as a pair, rewritten."""
