@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from hired_gguf import LlavaNext, default_model, overlay
-from hired_gguf.image import load_image
+from hired_gguf.images.load import load_image
 from hired_gguf.scenes import make_scene
 
 OUT = Path(__file__).parent / "pictures"

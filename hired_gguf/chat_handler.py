@@ -15,7 +15,7 @@ from .context import Prefill, freshen, lend_images, prefill, require_open, room,
 from .encoding_cache import EncodingCache, encoder_identity
 from .errors import PromptError
 from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
-from .image import load_image
+from .images.load import load_image
 from .messages import ImagePart, Messages, parse_messages
 from .model_files.mmproj import read_mmproj
 from .model_files.pair import check_pair

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError, ModelMismatchError
-from .image import ImageSource
+from .images.samples import sample_pictures
+from .images.sources import ImageSource
 from .progress import Progress
-from .sample_pictures import sample_pictures
 from .vision import Encoding, VisionEncoder
 
 

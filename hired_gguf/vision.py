@@ -14,7 +14,8 @@ from PIL import Image
 
 from .config import TokenBudget
 from .errors import ClosedError, InputError
-from .image import ImageSource, load_image
+from .images.load import load_image
+from .images.sources import ImageSource
 from .model_files.mmproj import MmprojInfo, read_mmproj
 from .native.kernels import kernels_wanted
 from .native.load import core

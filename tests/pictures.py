@@ -9,7 +9,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from hired_gguf.image import load_image
+from hired_gguf.images.load import load_image
 
 ORIENTATION = 0x0112
 STORED = {  # what a camera did to the picture, as EXIF defines the numbers

@@ -22,7 +22,7 @@ from hired_gguf import HiREDChatHandler, InputError, LlavaNext, encoding_cache
 from hired_gguf._core import make_tiling
 from hired_gguf.encoding_cache import EncodingCache, encoder_identity, encoding_key
 from hired_gguf.encoding_folder import MAGIC, PART, STALE_SECONDS, EncodingFolder
-from hired_gguf.image import load_image
+from hired_gguf.images.load import load_image
 
 SEEN = [user(image(photo()), "What is this?")]
 NAMES = ("projected", "newline", "attention_first", "attention_last")

@@ -29,7 +29,7 @@ from hired_gguf.evaluation.builtin import KINDS
 from hired_gguf.evaluation.random_tokens import RandomTokens
 from hired_gguf.evaluation.recall import all_kept, patches_of
 from hired_gguf.evaluation.tasks import count, sample
-from hired_gguf.image import load_image
+from hired_gguf.images.load import load_image
 from hired_gguf.scenes import make_scene
 
 BRIEF = Settings(max_tokens=2)

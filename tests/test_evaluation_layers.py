@@ -28,7 +28,7 @@ from hired_gguf.evaluation import (
 )
 from hired_gguf.evaluation.layers import distinct
 from hired_gguf.evaluation.random_tokens import RandomTokens
-from hired_gguf.image import load_image
+from hired_gguf.images.load import load_image
 from hired_gguf.selection import select_with_tiling
 
 BRIEF = Settings(max_tokens=2)

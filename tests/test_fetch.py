@@ -11,8 +11,8 @@ from threading import Thread
 import pytest
 
 from hired_gguf.errors import ImageError
-from hired_gguf.fetch import _is_public, fetch_url
-from hired_gguf.image import load_image
+from hired_gguf.images.fetch import _is_public, fetch_url
+from hired_gguf.images.load import load_image
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -209,7 +209,7 @@ def test_load_image_needs_permission_and_a_public_host(base, server):
 
 
 def test_load_image_decodes_what_was_fetched(base, monkeypatch):
-    monkeypatch.setattr("hired_gguf.fetch._is_public", lambda address: True)
+    monkeypatch.setattr("hired_gguf.images.fetch._is_public", lambda address: True)
     assert load_image(f"{base}/png".replace("http", "HTTP"), allow_http=True).size == (1, 1)
     with pytest.raises(ImageError, match="is not one of JPEG"):
         load_image(f"{base}/html", allow_http=True)

@@ -12,7 +12,7 @@ from pictures import encoded, picture, pixels, png
 from PIL import Image, PngImagePlugin
 
 from hired_gguf.errors import ImageError
-from hired_gguf.image import load_image
+from hired_gguf.images.load import load_image
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pictures import ORIENTATION, encoded, over_white, picture, pixels, png, wit
 from PIL import Image, ImageOps
 
 from hired_gguf.errors import ImageError
-from hired_gguf.image import load_image
+from hired_gguf.images.load import load_image
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])

@@ -14,8 +14,8 @@ from pictures import encoded, over_white, picture, pixels, with_alpha, with_orie
 from PIL import Image
 
 from hired_gguf.errors import ImageError
-from hired_gguf.image import load_image
-from hired_gguf.source import describe
+from hired_gguf.images.load import load_image
+from hired_gguf.images.sources import describe
 
 
 def test_path_and_file_url(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from ..bench.pictures import default_picture, write_pictures
 from ..bench.plan import make_plan
 from ..bench.results import Results, write_whole
 from ..bench.runner import Runner
-from ..image import load_image
+from ..images.load import load_image
 from . import loading, options, values
 from .bench_status import BenchStatus
 from .settings import COMMAND_LINE

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..image import MAX_BYTES, load_image
+from ..images.load import load_image
+from ..images.sources import MAX_BYTES
 from ..model import LlavaNext
 from ..model_files.builtin import default_model
 from ..progress import Progress

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..drift import Drift, measure_drift
 from ..errors import InputError
-from ..image import load_image
+from ..images.load import load_image
 from ..model_files.gguf_file import GGUFFile, read_gguf
 from ..model_files.mmproj import read_mmproj
 from ..model_files.quantize import (

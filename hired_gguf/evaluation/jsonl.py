@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..image import load_image
+from ..images.load import load_image
 from .matching import normalise
 from .tasks import Picture, Question
 

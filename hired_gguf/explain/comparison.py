@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from ..errors import InputError
-from ..image import ImageSource
+from ..images.sources import ImageSource
 from ..selection import Selection
 from .blocks import FAINT, HEADING, TITLE, framed, grid, paragraph, stack
 from .legend import legend

@@ -5,7 +5,8 @@ from __future__ import annotations
 from PIL import Image
 
 from ..errors import InputError
-from ..image import ImageSource, load_image
+from ..images.load import load_image
+from ..images.sources import ImageSource
 from ..selection import Selection
 from .base import canvas_picture, full_picture
 from .counts import partition_counts, partition_names

@@ -33,7 +33,7 @@ try:
 except ImportError as error:
     raise ImportError(
         f"no compiled hired_gguf._core in {Path(__file__).parents[1]} ({error}). Is that a source checkout? "
-        "Then start Python in another folder to use the installed package, or install it with: pip install -e ."
+        "Start Python in another folder to use the installed package, or install it: pip install -e ."
     ) from error
 
 if core.LLAMA_CPP_PYTHON != PIN:

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
-from ..image import load_image, read_image
-from ..source import describe
+from ..images.load import load_image
+from ..images.sources import describe, read_image
 from .task import Task
 
 

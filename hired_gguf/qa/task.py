@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..config import TokenBudget
 from ..errors import HiredError, InputError
-from ..source import describe
+from ..images.sources import describe
 from .schema import load_schema
 
 #: What a task may hold; ``image`` and ``question`` it must.

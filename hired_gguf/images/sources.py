@@ -1,4 +1,4 @@
-"""The bytes of an encoded image from a path, a ``file:`` URL or a ``data:`` URL."""
+"""The bytes of an encoded image from a path, a ``file:``, ``data:`` or http URL: sources get bytes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import base64
 import os
 import re
 import stat
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from .errors import ImageError
+from ..errors import ImageError
+from .fetch import fetch_url
+
+ImageSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+
+MAX_BYTES = 64 << 20
 
 
 def describe(source: object) -> str:
@@ -30,6 +37,24 @@ def describe(source: object) -> str:
     if text[:4].lower() == "http":
         text = re.sub(r"//[^/]*@", "//", text.partition("?")[0])
     return repr(text if len(text) <= 200 else text[:200] + "...")
+
+
+def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BYTES) -> Any:
+    """The bytes that a path or URL holds; another source is returned as it is.
+
+    Raises ImageError, which names the source.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return source
+    name = describe(source)
+    if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
+        if not allow_http:
+            raise ImageError(f"{name}: http is off; pass allow_http=True, or download the picture first")
+        return fetch_url(source, max_bytes=max_bytes)
+    try:
+        return read_bytes(source, max_bytes)
+    except ValueError as error:  # ImageError, and what a name that no file can have gives
+        raise ImageError(f"{name}: {error}") from None
 
 
 def read_bytes(source: object, max_bytes: int) -> bytes:

@@ -1,8 +1,7 @@
-"""Any image source to one upright RGB picture, without trusting the source."""
+"""Any image source to one upright RGB picture, without trusting the source: load decodes."""
 
 from __future__ import annotations
 
-import os
 import re
 from io import BytesIO
 from typing import Any
@@ -12,14 +11,10 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.Image import Transpose
 
-from .errors import ImageError
-from .fetch import fetch_url
-from .source import describe, read_bytes
-
-ImageSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+from ..errors import ImageError
+from .sources import MAX_BYTES, ImageSource, describe, read_bytes, read_image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_BYTES = 64 << 20
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 65_535  # JPEG's own limit; resizing a longer side needs memory out of proportion to its pixels
 
@@ -33,24 +28,6 @@ _TURNS = {  # EXIF orientation to what makes the picture upright
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-
-
-def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BYTES) -> Any:
-    """The bytes that a path or URL holds; another source is returned as it is.
-
-    Raises ImageError, which names the source.
-    """
-    if not isinstance(source, (str, os.PathLike)):
-        return source
-    name = describe(source)
-    if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
-        if not allow_http:
-            raise ImageError(f"{name}: http is off; pass allow_http=True, or download the picture first")
-        return fetch_url(source, max_bytes=max_bytes)
-    try:
-        return read_bytes(source, max_bytes)
-    except ValueError as error:  # ImageError, and what a name that no file can have gives
-        raise ImageError(f"{name}: {error}") from None
 
 
 def load_image(

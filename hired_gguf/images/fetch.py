@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from .errors import ImageError
+from ..errors import ImageError
 
 MAX_REDIRECTS = 3
 _HEADERS = {"User-Agent": "hired-gguf", "Accept": "image/*", "Accept-Encoding": "identity"}

@@ -1,0 +1,1 @@
+"""Any source of a picture to upright RGB, trusting none."""
