@@ -6,7 +6,6 @@ from .native.load import VERSION  # first: it loads the native libraries in the 
 from .answer import Answer, AnswerStream
 from .chat import Chat
 from .chat_handler import HiREDChatHandler
-from .config import TokenBudget
 from .errors import (
     AnswerError,
     BudgetError,
@@ -30,7 +29,8 @@ from .model import LlavaNext
 from .model_files.builtin import default_model
 from .model_files.mmproj import MmprojInfo, read_mmproj
 from .progress import Timings
-from .selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
+from .selection.budget import TokenBudget
+from .selection.selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
 from .vision import Encoding, VisionEncoder
 
 __version__ = VERSION

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from .messages import Images, Messages
 from .progress import Timings
 from .run import Run
-from .selection import Selection
+from .selection.selection import Selection
 
 #: The counts of an answer, as `Answer.as_dict` names them.
 COUNTS = (

@@ -10,7 +10,6 @@ from typing import Any
 import llama_cpp
 from llama_cpp import llama_chat_format
 
-from .config import TokenBudget
 from .context import Prefill, freshen, lend_images, prefill, require_open, room, state_of
 from .encoding_cache import EncodingCache, encoder_identity
 from .errors import PromptError
@@ -24,6 +23,7 @@ from .progress import Progress
 from .prompt_images import CachedEncoder, Selector, require_room, visual_rows
 from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
 from .sampling import PASSED_ON, check_sampling, stop_strings
+from .selection.budget import TokenBudget
 from .templates import ChatTemplate, choose_template, render
 from .tokens import PromptTokenizer, Segment
 from .vision import EncodedImage, VisionEncoder, tiling_of

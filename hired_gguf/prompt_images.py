@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import llama_cpp
 from PIL import Image
 
-from .config import TokenBudget
 from .context import room
 from .encoding_cache import EncodingCache, encoding_key
 from .errors import ContextOverflowError
@@ -18,7 +17,8 @@ from .ledger import ImageRows
 from .native.load import core
 from .progress import Progress
 from .run import Run
-from .selection import Selection, most_visual_tokens
+from .selection.budget import TokenBudget
+from .selection.selection import Selection, most_visual_tokens
 from .vision import EncodedImage, VisionEncoder
 
 #: Says which tokens of an image stay; at most as many as `most_visual_tokens`.

@@ -12,7 +12,7 @@ import llama_cpp
 from .context import Prefill, lend_images, require_open, state_of
 from .errors import StreamError
 from .progress import Timings
-from .selection import Selection
+from .selection.selection import Selection
 
 REST_OF_CHARACTER = 3  # bytes, so at most as many tokens
 

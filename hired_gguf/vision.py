@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .config import TokenBudget
 from .errors import ClosedError, InputError
 from .images.load import load_image
 from .images.sources import ImageSource
@@ -20,7 +19,8 @@ from .model_files.mmproj import MmprojInfo, read_mmproj
 from .native.kernels import kernels_wanted
 from .native.load import core
 from .preprocess import preprocess
-from .selection import Selection, select_with_tiling
+from .selection.budget import TokenBudget
+from .selection.selection import Selection, select_with_tiling
 
 Floats = npt.NDArray[np.float32]
 

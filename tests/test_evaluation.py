@@ -12,7 +12,6 @@ from llava import photo
 from pictures import picture
 
 from hired_gguf import BudgetError, InputError, TokenBudget
-from hired_gguf.config import ALLOCATIONS
 from hired_gguf.evaluation import (
     Configuration,
     Picture,
@@ -31,6 +30,7 @@ from hired_gguf.evaluation.recall import all_kept, patches_of
 from hired_gguf.evaluation.tasks import count, sample
 from hired_gguf.images.load import load_image
 from hired_gguf.scenes import make_scene
+from hired_gguf.selection.budget import ALLOCATIONS
 
 BRIEF = Settings(max_tokens=2)
 FULL, FEW, LOTS = Configuration(1.0), Configuration(0.25), Configuration(0.25, selection="random")

@@ -14,7 +14,6 @@ from pictures import picture
 from hired_gguf import InputError, LlavaNext, TokenBudget
 from hired_gguf.cli import main
 from hired_gguf.commands.eval_options import layers as parse
-from hired_gguf.config import ALLOCATIONS
 from hired_gguf.evaluation import (
     Configuration,
     Picture,
@@ -29,7 +28,8 @@ from hired_gguf.evaluation import (
 from hired_gguf.evaluation.layers import distinct
 from hired_gguf.evaluation.random_tokens import RandomTokens
 from hired_gguf.images.load import load_image
-from hired_gguf.selection import select_with_tiling
+from hired_gguf.selection.budget import ALLOCATIONS
+from hired_gguf.selection.selection import select_with_tiling
 
 BRIEF = Settings(max_tokens=2)
 PAIRS = [(-1, -1), (0, -2), (1, 0), (-2, 2)]

@@ -9,7 +9,7 @@ import pytest
 from test_docs import KV_BYTES_7B, table
 
 from hired_gguf import LLAVA_NEXT_PINPOINTS, TokenBudget, _core
-from hired_gguf.selection import most_visual_tokens
+from hired_gguf.selection.selection import most_visual_tokens
 
 TEXT = (Path(__file__).parents[1] / "docs" / "performance.md").read_text()
 OTHER_TOKENS = 400  # template, question and answer, as the document says

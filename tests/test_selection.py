@@ -16,9 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hired_gguf import _core
-from hired_gguf.config import TokenBudget
 from hired_gguf.errors import BudgetError, HiredError, InputError, NumericError
-from hired_gguf.selection import LLAVA_NEXT_PINPOINTS, select_tokens, select_with_tiling
+from hired_gguf.selection.budget import TokenBudget
+from hired_gguf.selection.selection import LLAVA_NEXT_PINPOINTS, select_tokens, select_with_tiling
 
 GOLDEN = Path(__file__).parent / "golden" / "official_selection.npz"
 THOROUGH = settings(max_examples=500, deadline=None, derandomize=True, database=None)

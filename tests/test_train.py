@@ -42,7 +42,7 @@ from hired_gguf.scenes.questions import questions
 from hired_gguf.scenes.texts import field_text, plate_text
 from hired_gguf.scenes.words import CHARACTERS, COLOURS, DIGITS, FIELDS, NAMES, SHAPES
 from hired_gguf.scenes.words import WORDS as TEXTS
-from hired_gguf.selection import select_with_tiling
+from hired_gguf.selection.selection import select_with_tiling
 
 SEED = 3
 EOS = "</s>"

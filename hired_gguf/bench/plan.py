@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ..config import TokenBudget
 from ..model_files.mmproj import MmprojInfo
-from ..selection import most_visual_tokens
+from ..selection.budget import TokenBudget
+from ..selection.selection import most_visual_tokens
 from ..vision import tiling_of
 
 QUESTIONS = (

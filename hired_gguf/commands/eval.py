@@ -11,7 +11,6 @@ from typing import Any
 
 from ..bench.chart import require_matplotlib
 from ..bench.results import write_whole
-from ..config import TokenBudget
 from ..errors import InputError
 from ..evaluation import chart, report
 from ..evaluation.builtin import builtin_pictures
@@ -21,6 +20,7 @@ from ..evaluation.run import Settings, answer_all
 from ..evaluation.tasks import Picture, sample
 from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
+from ..selection.budget import TokenBudget
 from . import loading, options
 from .eval_configurations import configurations_of
 from .eval_options import BUILTIN, QUESTIONS, add_eval_options

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from ..config import ALLOCATIONS, NEWLINES
 from ..evaluation.configuration import BUDGETS, DEFAULT, SELECTIONS
 from ..evaluation.layers import Layers, name_of
 from ..evaluation.run import PLACE, Settings
+from ..selection.budget import ALLOCATIONS, NEWLINES
 from . import values
 from .shared import SHARED, add_shared
 

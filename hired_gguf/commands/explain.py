@@ -10,11 +10,11 @@ from typing import Any
 from PIL import Image
 
 from ..bench.results import write_whole
-from ..config import ALLOCATIONS
 from ..explain.counts import count_table
 from ..explain.explained import Explained, draw_all, draw_one, numbers
 from ..explain.overlay import as_png
-from ..selection import Selection
+from ..selection.budget import ALLOCATIONS
+from ..selection.selection import Selection
 from . import loading, options, values
 from .terminal import StatusLine, printable
 from .usage import UsageError

@@ -6,11 +6,11 @@ import argparse
 import json
 from typing import Any
 
-from ..config import TokenBudget
 from ..errors import BudgetError
 from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..native.load import core
-from ..selection import most_visual_tokens
+from ..selection.budget import TokenBudget
+from ..selection.selection import most_visual_tokens
 from ..vision import tiling_of
 from . import options, values
 from .terminal import printable

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import ALLOCATIONS, NEWLINES
+from ..selection.budget import ALLOCATIONS, NEWLINES
 from ..templates import BUILT_IN
 from . import values
 

@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..config import TokenBudget
 from ..errors import BudgetError
 from ..native.load import core
+from ..selection.budget import TokenBudget
 
 
 def existing_file(text: str) -> Path:

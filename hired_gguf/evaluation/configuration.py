@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from ..config import TokenBudget
 from ..errors import InputError
+from ..selection.budget import TokenBudget
 from .layers import FIRST_AND_LAST, Layers, as_layers, distinct, exists, name_of
 
 SELECTIONS = ("cls", "random", "none")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 
 from ..chat_handler import HiREDChatHandler
-from ..config import TokenBudget
 from ..prompt_images import Selector
-from ..selection import Selection
+from ..selection.budget import TokenBudget
+from ..selection.selection import Selection
 from ..vision import EncodedImage, Floats
 from .configuration import Configuration
 from .layers import FIRST_AND_LAST

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..config import TokenBudget
-from ..selection import Selection, select_with_tiling
+from ..selection.budget import TokenBudget
+from ..selection.selection import Selection, select_with_tiling
 from ..vision import EncodedImage
 
 

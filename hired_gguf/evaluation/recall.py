@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..native.load import core
 from ..scenes.geometry import cover, moved, shows, views
 from ..scenes.scene import Box
-from ..selection import Selection
+from ..selection.selection import Selection
 
 
 def patches_of(characters: Sequence[Box], tiling: core.Tiling) -> NDArray[np.intp]:

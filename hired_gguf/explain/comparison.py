@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..images.sources import ImageSource
-from ..selection import Selection
+from ..selection.selection import Selection
 from .blocks import FAINT, HEADING, TITLE, framed, grid, paragraph, stack
 from .legend import legend
 from .overlay import GAP, MARGIN, NARROWEST, counts_block

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..native.load import core
-from ..selection import Selection
+from ..selection.selection import Selection
 
 
 @dataclass(frozen=True)

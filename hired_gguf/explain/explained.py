@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..selection import Selection
+from ..selection.selection import Selection
 from .comparison import draw_comparison
 from .numbers import attention_numbers, selection_numbers, tiling_numbers
 from .overlay import overlay

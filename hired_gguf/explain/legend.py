@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..selection import Selection
+from ..selection.selection import Selection
 from .blocks import BODY, INK, PAPER, font, grid, stack
 from .labels import LINE
 from .shade import PADDING, dimmed, heat_colour

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..native.load import core
-from ..selection import Selection
+from ..selection.selection import Selection
 from .counts import partition_counts
 
 DIGITS = 6  # significant ones, of attention

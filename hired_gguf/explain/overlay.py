@@ -7,7 +7,7 @@ from io import BytesIO
 from PIL import Image
 
 from ..images.sources import ImageSource
-from ..selection import Selection
+from ..selection.selection import Selection
 from .blocks import BODY, FAINT, HEADING, TITLE, columns, framed, grid, paragraph, stack
 from .counts import count_table
 from .legend import legend

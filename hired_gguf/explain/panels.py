@@ -7,7 +7,7 @@ from PIL import Image
 from ..errors import InputError
 from ..images.load import load_image
 from ..images.sources import ImageSource
-from ..selection import Selection
+from ..selection.selection import Selection
 from .base import canvas_picture, full_picture
 from .counts import partition_counts, partition_names
 from .labels import Region, band_regions, draw_regions, picture_regions, tile_regions

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from ..config import TokenBudget
 from ..errors import InputError
 from ..model_files.gguf_file import fingerprint, read_gguf
 from ..model_files.mmproj import MmprojInfo
 from ..sampling import check_names
+from ..selection.budget import TokenBudget
 from .schema import load_schema
 
 PLACE = "{question}"

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..config import TokenBudget
 from ..errors import HiredError, InputError
 from ..images.sources import describe
+from ..selection.budget import TokenBudget
 from .schema import load_schema
 
 #: What a task may hold; ``image`` and ``question`` it must.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import TokenBudget
-from .errors import InputError
-from .native.load import core
+from ..errors import InputError
+from ..native.load import core
+from .budget import TokenBudget
 
 #: The canvases of LLaVA-Next, (height, width) in pixels.
 LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))

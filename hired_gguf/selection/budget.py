@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from .errors import BudgetError
+from ..errors import BudgetError
 
 ALLOCATIONS = ("hired", "official", "uniform")
 NEWLINES = ("auto", "keep", "drop")
