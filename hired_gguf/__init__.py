@@ -31,7 +31,8 @@ from .model_files.mmproj import MmprojInfo, read_mmproj
 from .progress import Timings
 from .selection.budget import TokenBudget
 from .selection.selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
-from .vision import Encoding, VisionEncoder
+from .vision.encoder import VisionEncoder
+from .vision.encoding import Encoding
 
 __version__ = VERSION
 

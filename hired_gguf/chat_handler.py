@@ -11,7 +11,6 @@ import llama_cpp
 from llama_cpp import llama_chat_format
 
 from .context import Prefill, freshen, lend_images, prefill, require_open, room, state_of
-from .encoding_cache import EncodingCache, encoder_identity
 from .errors import PromptError
 from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
 from .images.load import load_image
@@ -26,7 +25,9 @@ from .sampling import PASSED_ON, check_sampling, stop_strings
 from .selection.budget import TokenBudget
 from .templates import ChatTemplate, choose_template, render
 from .tokens import PromptTokenizer, Segment
-from .vision import EncodedImage, VisionEncoder, tiling_of
+from .vision.cache import EncodingCache, encoder_identity
+from .vision.encoder import VisionEncoder
+from .vision.encoding import EncodedImage, tiling_of
 
 
 class HiREDChatHandler:

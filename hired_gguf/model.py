@@ -29,7 +29,7 @@ from .qa.settings import Settings, settings_of_files
 from .qa.task import Tasks
 from .run import Run
 from .sampling import check_names
-from .vision import EncodedImage
+from .vision.encoding import EncodedImage
 
 
 class LlavaNext:

@@ -11,7 +11,6 @@ import llama_cpp
 from PIL import Image
 
 from .context import room
-from .encoding_cache import EncodingCache, encoding_key
 from .errors import ContextOverflowError
 from .ledger import ImageRows
 from .native.load import core
@@ -19,7 +18,9 @@ from .progress import Progress
 from .run import Run
 from .selection.budget import TokenBudget
 from .selection.selection import Selection, most_visual_tokens
-from .vision import EncodedImage, VisionEncoder
+from .vision.cache import EncodingCache, encoding_key
+from .vision.encoder import VisionEncoder
+from .vision.encoding import EncodedImage
 
 #: Says which tokens of an image stay; at most as many as `most_visual_tokens`.
 Selector = Callable[[EncodedImage, TokenBudget], Selection]

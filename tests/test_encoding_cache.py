@@ -18,11 +18,12 @@ from conftest import load_llama
 from llava import MMPROJ, answer_of, image, photo, user
 from PIL import Image
 
-from hired_gguf import HiREDChatHandler, InputError, LlavaNext, encoding_cache
+from hired_gguf import HiREDChatHandler, InputError, LlavaNext
 from hired_gguf._core import make_tiling
-from hired_gguf.encoding_cache import EncodingCache, encoder_identity, encoding_key
-from hired_gguf.encoding_folder import MAGIC, PART, STALE_SECONDS, EncodingFolder
 from hired_gguf.images.load import load_image
+from hired_gguf.vision import cache as cache_module
+from hired_gguf.vision.cache import EncodingCache, encoder_identity, encoding_key
+from hired_gguf.vision.cache_folder import MAGIC, PART, STALE_SECONDS, EncodingFolder
 
 SEEN = [user(image(photo()), "What is this?")]
 NAMES = ("projected", "newline", "attention_first", "attention_last")
@@ -90,7 +91,7 @@ def test_a_key_holds_the_encoder(encoder):
 def test_a_key_holds_the_kernels(encoder, monkeypatch):
     identities = set()
     for used in (True, False):
-        monkeypatch.setattr(encoding_cache, "kernels_used", lambda used=used: used)
+        monkeypatch.setattr(cache_module, "kernels_used", lambda used=used: used)
         identities.add(encoder_identity(encoder.info, "auto", "auto"))
     assert len(identities) == 2
 
@@ -411,7 +412,7 @@ def test_a_folder_for_reading_only_serves(folder, encoded, monkeypatch, caplog):
 WORK = """
 import sys
 from hired_gguf import VisionEncoder
-from hired_gguf.encoding_cache import EncodingCache
+from hired_gguf.vision.cache import EncodingCache
 _, folder, mmproj, picture, bound = sys.argv
 encoder = VisionEncoder(mmproj, n_threads=1)
 image = encoder.encode(picture, (), features=False).lean()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hired_gguf.errors import ImageError
-from hired_gguf.preprocess import preprocess
+from hired_gguf.vision.preprocess import preprocess
 
 GOLDEN = Path(__file__).parent / "golden" / "hf_tiny"
 PINPOINTS = ((56, 112), (112, 56), (112, 112), (168, 56), (56, 168))

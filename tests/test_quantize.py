@@ -18,13 +18,13 @@ from PIL import Image
 from hired_gguf import VisionEncoder
 from hired_gguf.cli import main
 from hired_gguf.commands.quantize import find_pictures
-from hired_gguf.drift import measure_drift
 from hired_gguf.errors import InputError, ModelFormatError, ModelMismatchError, NumericError
 from hired_gguf.images.samples import sample_pictures
 from hired_gguf.model_files import quantize as quantizing
 from hired_gguf.model_files.gguf_file import read_gguf
 from hired_gguf.model_files.mmproj import read_mmproj
 from hired_gguf.model_files.quantize import TYPES, matrix_types, quantize_mmproj
+from hired_gguf.vision.drift import measure_drift
 
 BLOCKED = [kind for kind in TYPES if kind.startswith("Q")]
 SET = ("general.file_type", "general.quantization_version")

@@ -35,7 +35,6 @@ from hired_gguf.messages import user_message
 from hired_gguf.model_files import builtin
 from hired_gguf.model_files.mmproj import read_mmproj
 from hired_gguf.model_files.pair import read_text_model
-from hired_gguf.preprocess import preprocess
 from hired_gguf.progress import Timings
 from hired_gguf.scenes import Item, Question, Scene, make_scene
 from hired_gguf.scenes.questions import questions
@@ -43,6 +42,7 @@ from hired_gguf.scenes.texts import field_text, plate_text
 from hired_gguf.scenes.words import CHARACTERS, COLOURS, DIGITS, FIELDS, NAMES, SHAPES
 from hired_gguf.scenes.words import WORDS as TEXTS
 from hired_gguf.selection.selection import select_with_tiling
+from hired_gguf.vision.preprocess import preprocess
 
 SEED = 3
 EOS = "</s>"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..model_files.mmproj import MmprojInfo
 from ..selection.budget import TokenBudget
 from ..selection.selection import most_visual_tokens
-from ..vision import tiling_of
+from ..vision.encoding import tiling_of
 
 QUESTIONS = (
     "What is in the foreground of this picture, and what can you see behind it?",

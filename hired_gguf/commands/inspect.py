@@ -11,7 +11,7 @@ from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..native.load import core
 from ..selection.budget import TokenBudget
 from ..selection.selection import most_visual_tokens
-from ..vision import tiling_of
+from ..vision.encoding import tiling_of
 from . import options, values
 from .terminal import printable
 

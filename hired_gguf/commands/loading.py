@@ -13,7 +13,7 @@ from ..images.sources import MAX_BYTES
 from ..model import LlavaNext
 from ..model_files.builtin import default_model
 from ..progress import Progress
-from ..vision import VisionEncoder
+from ..vision.encoder import VisionEncoder
 from .terminal import StatusLine, is_terminal, say
 from .usage import UsageError
 

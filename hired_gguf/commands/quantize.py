@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..drift import Drift, measure_drift
 from ..errors import InputError
 from ..images.load import load_image
 from ..model_files.gguf_file import GGUFFile, read_gguf
@@ -22,6 +21,7 @@ from ..model_files.quantize import (
     quantize_mmproj,
     weight_types,
 )
+from ..vision.drift import Drift, measure_drift
 from . import options, values
 from .shared import SHARED, add_config_option, add_shared
 from .terminal import StatusLine, printable, say

@@ -12,7 +12,7 @@ from ..chat_handler import HiREDChatHandler
 from ..prompt_images import Selector
 from ..selection.budget import TokenBudget
 from ..selection.selection import Selection
-from ..vision import EncodedImage, Floats
+from ..vision.encoding import EncodedImage, Floats
 from .configuration import Configuration
 from .layers import FIRST_AND_LAST
 

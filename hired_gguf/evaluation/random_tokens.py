@@ -8,7 +8,7 @@ import numpy as np
 
 from ..selection.budget import TokenBudget
 from ..selection.selection import Selection, select_with_tiling
-from ..vision import EncodedImage
+from ..vision.encoding import EncodedImage
 
 
 @dataclass(frozen=True)

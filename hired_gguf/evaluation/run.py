@@ -12,7 +12,7 @@ from ..answer import Answer
 from ..errors import InputError
 from ..model import LlavaNext
 from ..prompt_images import Selector
-from ..vision import EncodedImage, tiling_of
+from ..vision.encoding import EncodedImage, tiling_of
 from .configuration import Configuration
 from .layers import require_layers
 from .other_layers import OtherAttention, OtherLayers, attention_for, layers_needed

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hired_gguf._core import make_tiling
-from hired_gguf.preprocess import preprocess
 from hired_gguf.scenes import Scene, make_scene
 from hired_gguf.scenes.layout import pinpoints
+from hired_gguf.vision.preprocess import preprocess
 
 from .config import PATCH, TILE
 from .labels import label

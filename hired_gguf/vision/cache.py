@@ -12,12 +12,12 @@ from typing import Any
 
 from PIL import Image
 
-from .encoding_folder import EncodingFolder, Floats
-from .errors import InputError
-from .model_files.mmproj import MmprojInfo
-from .native.kernels import kernels_used
-from .native.load import PIN, core
-from .vision import EncodedImage
+from ..errors import InputError
+from ..model_files.mmproj import MmprojInfo
+from ..native.kernels import kernels_used
+from ..native.load import PIN, core
+from .cache_folder import EncodingFolder
+from .encoding import EncodedImage, Floats
 
 VERSION = 1  # raise it whenever preprocessing or the vision graph gives other numbers
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError, ModelMismatchError
-from .images.samples import sample_pictures
-from .images.sources import ImageSource
-from .progress import Progress
-from .vision import Encoding, VisionEncoder
+from ..errors import InputError, ModelMismatchError
+from ..images.samples import sample_pictures
+from ..images.sources import ImageSource
+from ..progress import Progress
+from .encoder import VisionEncoder
+from .encoding import Encoding
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .errors import ImageError
-from .native.load import core
+from ..errors import ImageError
+from ..native.load import core
 
 _BAND = 256  # rows widened to the square at a time
 

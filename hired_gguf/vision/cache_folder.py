@@ -16,9 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from .encoding import Floats
 
 MAGIC = b"hired-gguf image encoding, v. 1\n"
 SUFFIX, PART = ".encoding", ".encoding-part"

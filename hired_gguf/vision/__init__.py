@@ -1,0 +1,1 @@
+"""A picture's encoding: encoder, pixels, cache."""

@@ -1,0 +1,107 @@
+"""The vision encoder: a picture in, projected rows and CLS attention out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+
+from ..errors import ClosedError, InputError
+from ..images.load import load_image
+from ..images.sources import ImageSource
+from ..model_files.mmproj import MmprojInfo, read_mmproj
+from ..native.kernels import kernels_wanted
+from ..native.load import core
+from .encoding import Encoding, tiling_of
+from .preprocess import preprocess
+
+
+class VisionEncoder:
+    """The vision encoder of a LLaVA or LLaVA-Next mmproj file.
+
+    ``device`` is "auto" (a GPU if llama-cpp-python was built for one), "cpu", "gpu" or a name that
+    ``hired-gguf doctor`` lists. ``flash_attention`` is "auto", "on" or "off". Calls from several threads take
+    turns.
+
+    Raises ModelFormatError or one of its kind for a file that cannot be used; the process stays alive.
+    """
+
+    def __init__(
+        self,
+        mmproj: str | os.PathLike[str],
+        *,
+        n_threads: int | None = None,
+        device: str = "auto",
+        flash_attention: str = "auto",
+        allow_http: bool = False,
+        verbose: bool = False,
+    ) -> None:
+        self.info: MmprojInfo = read_mmproj(mmproj)
+        self.allow_http = allow_http
+        self._lock = threading.Lock()
+        self._model: core.VisionModel | None = core.VisionModel(
+            os.fspath(mmproj), device, n_threads or 0, flash_attention, kernels_wanted(), verbose
+        )
+        self._newline = self._model.image_newline()
+
+    @property
+    def device(self) -> str:
+        """The backend that runs the encoder."""
+        return self._open().device
+
+    def tiling(self, image_size_hw: tuple[int, int]) -> core.Tiling:
+        """How an image of that (height, width) is cut."""
+        return tiling_of(self.info, image_size_hw)
+
+    def encode(
+        self, image: ImageSource, attention_layers: Sequence[int] = (0, -1), *, features: bool = True
+    ) -> Encoding:
+        """Encode a picture: a path, URL, bytes, PIL image or uint8 array [H, W, 3].
+
+        ``attention_layers`` are 0-based executed layers, negative ones counted from the last. The first and
+        the last are always computed, since selection needs them. Raises ImageError, InputError.
+        """
+        picture = load_image(image, allow_http=self.allow_http)
+        tiling = self.tiling((picture.height, picture.width))
+        pixels = preprocess(picture, tiling, self.info.mean, self.info.std)
+        layers = [_layer(number, self.info.executed_layers) for number in attention_layers]
+        wanted = sorted({0, self.info.executed_layers - 1, *layers})
+        with self._lock:
+            attention, rows, projected = self._open().encode(pixels, wanted, features)
+        by_layer = dict(zip(wanted, attention, strict=True))
+        return Encoding(
+            tiling=tiling,
+            pixel_values=pixels,
+            attention={number: by_layer[il] for number, il in zip(attention_layers, layers, strict=True)},
+            features=rows,
+            picture=picture,
+            projected=projected,
+            newline=self._newline,
+            attention_first=attention[0],
+            attention_last=attention[-1],
+        )
+
+    def close(self) -> None:
+        """Free the model. Later calls raise ClosedError."""
+        with self._lock:
+            self._model = None
+
+    def __enter__(self) -> VisionEncoder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> core.VisionModel:
+        if self._model is None:
+            raise ClosedError("this VisionEncoder is closed")
+        return self._model
+
+
+def _layer(number: int, layers: int) -> int:
+    if not -layers <= number < layers:
+        raise InputError(f"attention_layers has {number}; allowed: {-layers} to {layers - 1}")
+    return number % layers

@@ -1,0 +1,99 @@
+"""What the vision encoder makes of a picture, and the rows that a budget keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..model_files.mmproj import MmprojInfo
+from ..native.load import core
+from ..selection.budget import TokenBudget
+from ..selection.selection import Selection, select_with_tiling
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """What a budget needs of an encoded image.
+
+    It has P partitions (the full image, then the tiles in raster order) of N visual tokens. ``projected``
+    [P, N, D_text]; ``newline`` [D_text], empty if the model has none; ``attention_first`` and
+    ``attention_last`` [P, heads, N + 1] are the softmaxed CLS attention of the first and the last executed
+    layer, column 0 being CLS itself. All float32.
+    """
+
+    tiling: core.Tiling
+    projected: Floats
+    newline: Floats
+    attention_first: Floats
+    attention_last: Floats
+
+    @property
+    def image_size_hw(self) -> tuple[int, int]:
+        """(height, width) of the upright image in pixels."""
+        return self.tiling.image_size_hw
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of tiles; (0, 0) for a model that sees the full image only."""
+        return self.tiling.grid
+
+    def select(
+        self,
+        budget: int | float = 0.2,
+        *,
+        alpha: float = 0.5,
+        allocation: str = "hired",
+        newlines: str = "auto",
+    ) -> Selection:
+        """The tokens that stay under a budget; arguments as in `TokenBudget`. Raises BudgetError."""
+        return self.select_with(TokenBudget(budget, alpha, allocation, newlines))
+
+    def select_with(self, config: TokenBudget) -> Selection:
+        """`select` with its options in one object."""
+        first, last = self.attention_first[:, :, 1:], self.attention_last[:, :, 1:]
+        return select_with_tiling(first, last, self.tiling, config)
+
+    def pack(self, selection: Selection | None = None) -> Floats:
+        """The rows [n, D_text] that the language model sees, in its order.
+
+        Without a selection nothing is dropped: the full image, then the mosaic of tiles without its padding,
+        a newline row after each of its rows (Hugging Face's ``pack_image_features``).
+        """
+        chosen = selection or self.select_with(TokenBudget(1.0))
+        rows = self.projected.reshape(-1, self.projected.shape[-1])
+        packed = rows[np.maximum(chosen.packing, 0)]
+        if self.newline.size:
+            packed[chosen.packing < 0] = self.newline
+        return packed
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding(EncodedImage):
+    """An `EncodedImage`, and all else that was asked for.
+
+    ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to its CLS
+    attention [P, heads, N + 1]; ``features`` [P, N, D_vision] before the projector, or None if not asked for.
+    All float32. ``picture`` is the upright RGB image itself.
+    """
+
+    pixel_values: Floats
+    attention: Mapping[int, Floats]
+    features: Floats | None
+    picture: Image.Image
+
+    def lean(self) -> EncodedImage:
+        """Without all else."""
+        return EncodedImage(
+            self.tiling, self.projected, self.newline, self.attention_first, self.attention_last
+        )
+
+
+def tiling_of(info: MmprojInfo, image_size_hw: tuple[int, int]) -> core.Tiling:
+    """How a model cuts an image of that (height, width)."""
+    return core.make_tiling(image_size_hw, info.pinpoints, info.image_size, info.patch_size, info.unpad)
