@@ -10,7 +10,8 @@ from typing import Any
 import llama_cpp
 from llama_cpp import llama_chat_format
 
-from .context import Prefill, freshen, lend_images, prefill, require_open, room, state_of
+from .context.prefill import Prefill, freshen, lend_images, prefill, require_open, room, state_of
+from .context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from .errors import PromptError
 from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
 from .images.load import load_image
@@ -19,7 +20,6 @@ from .model_files.mmproj import read_mmproj
 from .model_files.pair import check_pair
 from .native.amx_crash import require_sound_cpu
 from .progress import Progress
-from .prompt_images import CachedEncoder, Selector, require_room, visual_rows
 from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
 from .sampling import PASSED_ON, check_sampling, stop_strings
 from .selection.budget import TokenBudget

@@ -14,14 +14,14 @@ import llama_cpp
 from .answer import Answer, AnswerStream
 from .chat import Chat
 from .chat_handler import HiREDChatHandler
-from .context import state_of
+from .context.prefill import state_of
+from .context.visual_rows import Selector
 from .errors import ClosedError, NativeError
 from .messages import Images, Messages, user_message
 from .model_files.pair import check_pair, read_text_model
 from .native.amx_crash import require_sound_cpu
 from .native.kernels import q4_kernels
 from .progress import Progress
-from .prompt_images import Selector
 from .qa.batch import ask_many
 from .qa.progress import OnProgress
 from .qa.record import Record

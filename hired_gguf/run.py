@@ -9,7 +9,7 @@ from typing import Any
 
 import llama_cpp
 
-from .context import Prefill, lend_images, require_open, state_of
+from .context.prefill import Prefill, lend_images, require_open, state_of
 from .errors import StreamError
 from .progress import Timings
 from .selection.selection import Selection

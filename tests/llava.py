@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hired_gguf.ledger import ImageRows
+from hired_gguf.context.ledger import ImageRows
 
 FOLDER = Path(__file__).parent / "golden" / "hf_tiny"
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")

@@ -11,7 +11,7 @@ import pytest
 from conftest import load_llama
 from llava import TEXT, rows_of
 
-from hired_gguf.context import clear, lend_images, prefill, require_open, room, state_of
+from hired_gguf.context.prefill import clear, lend_images, prefill, require_open, room, state_of
 from hired_gguf.errors import ClosedError, InputError, NativeError, NumericError
 from hired_gguf.progress import Timings
 

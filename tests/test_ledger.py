@@ -31,9 +31,9 @@ from hired_gguf import (
     VisionEncoder,
     _core,
 )
-from hired_gguf.context import clear, lend_images, prefill, state_of
+from hired_gguf.context.ledger import Ledger, Span
+from hired_gguf.context.prefill import clear, lend_images, prefill, state_of
 from hired_gguf.errors import NativeError
-from hired_gguf.ledger import Ledger, Span
 from hired_gguf.progress import Timings
 
 HEAD, TAIL = [1, 143, 155, 227], [13, 45, 247]

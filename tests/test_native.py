@@ -18,7 +18,7 @@ from conftest import load_llama
 
 import hired_gguf
 from hired_gguf import _core
-from hired_gguf.context import clear
+from hired_gguf.context.prefill import clear
 from hired_gguf.errors import InputError, NumericError
 from hired_gguf.native.load import PIN
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import hired_gguf
 from hired_gguf import ClosedError, InputError, LlavaNext, OutputError, PromptError
-from hired_gguf.context import freshen, state_of
+from hired_gguf.context.prefill import freshen, state_of
 from hired_gguf.model_files.gguf_file import fingerprint, read_gguf
 from hired_gguf.qa import lines
 

@@ -30,7 +30,7 @@ from train.vocabulary import WORDS, build
 from vocabulary import FIRST_PIECE, MARK
 
 from hired_gguf import LlavaNext, TokenBudget, VisionEncoder, _core
-from hired_gguf.context import prefill
+from hired_gguf.context.prefill import prefill
 from hired_gguf.messages import user_message
 from hired_gguf.model_files import builtin
 from hired_gguf.model_files.mmproj import read_mmproj

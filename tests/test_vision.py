@@ -12,7 +12,7 @@ from llava import MMPROJ, NAMES, cosines, golden, photo, rows_of
 from PIL import Image
 
 from hired_gguf import InputError, NativeError, NumericError, VisionEncoder, _core
-from hired_gguf.context import prefill
+from hired_gguf.context.prefill import prefill
 from hired_gguf.progress import Timings
 
 V = "clip.vision."

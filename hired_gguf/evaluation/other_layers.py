@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 
 from ..chat_handler import HiREDChatHandler
-from ..prompt_images import Selector
+from ..context.visual_rows import Selector
 from ..selection.budget import TokenBudget
 from ..selection.selection import Selection
 from ..vision.encoding import EncodedImage, Floats

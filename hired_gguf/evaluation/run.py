@@ -9,9 +9,9 @@ from functools import partial
 from PIL import Image
 
 from ..answer import Answer
+from ..context.visual_rows import Selector
 from ..errors import InputError
 from ..model import LlavaNext
-from ..prompt_images import Selector
 from ..vision.encoding import EncodedImage, tiling_of
 from .configuration import Configuration
 from .layers import require_layers

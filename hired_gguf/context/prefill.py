@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 import llama_cpp
 import numpy as np
 
-from .errors import ClosedError, NativeError
+from ..errors import ClosedError, NativeError
+from ..native.load import core
+from ..progress import Progress, Timings
 from .ledger import FOREIGN_ID, Evaluable, Floats, ImageRows, Ledger, Span, removable
-from .native.load import core
-from .progress import Progress, Timings
 
 IMAGE_ID = 0  # in the ids handed to llama-cpp-python, which must be valid tokens
 

@@ -45,7 +45,7 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
-    """The text and images of a context, as `hired_gguf.context` put them there.
+    """The text and images of a context, as `hired_gguf.context.prefill` put them there.
 
     ``ids`` are the tokens in order, FOREIGN_ID for each row of an image. Whoever else evaluates leaves a
     trace (see `is_true`); then nothing here counts. A change is a new ledger, so that an interrupt leaves

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 import llama_cpp
 from PIL import Image
 
-from .context import room
-from .errors import ContextOverflowError
+from ..errors import ContextOverflowError
+from ..native.load import core
+from ..progress import Progress
+from ..run import Run
+from ..selection.budget import TokenBudget
+from ..selection.selection import Selection, most_visual_tokens
+from ..vision.cache import EncodingCache, encoding_key
+from ..vision.encoder import VisionEncoder
+from ..vision.encoding import EncodedImage
 from .ledger import ImageRows
-from .native.load import core
-from .progress import Progress
-from .run import Run
-from .selection.budget import TokenBudget
-from .selection.selection import Selection, most_visual_tokens
-from .vision.cache import EncodingCache, encoding_key
-from .vision.encoder import VisionEncoder
-from .vision.encoding import EncodedImage
+from .prefill import room
 
 #: Says which tokens of an image stay; at most as many as `most_visual_tokens`.
 Selector = Callable[[EncodedImage, TokenBudget], Selection]

@@ -1,0 +1,1 @@
+"""A prompt on llama.cpp's context, and nothing evaluated twice."""
