@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from .messages import Images, Messages
 from .progress import Timings
+from .prompt.messages import Images, Messages
 from .run import Run
 from .selection.selection import Selection
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .answer import Answer, Answerer
-from .messages import Images, user_message
+from .prompt.messages import Images, user_message
 
 
 class Chat:

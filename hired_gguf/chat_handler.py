@@ -13,18 +13,18 @@ from llama_cpp import llama_chat_format
 from .context.prefill import Prefill, freshen, lend_images, prefill, require_open, room, state_of
 from .context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from .errors import PromptError
-from .formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
 from .images.load import load_image
-from .messages import ImagePart, Messages, parse_messages
 from .model_files.mmproj import read_mmproj
 from .model_files.pair import check_pair
 from .native.amx_crash import require_sound_cpu
 from .progress import Progress
+from .prompt.answer_formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
+from .prompt.messages import ImagePart, Messages, parse_messages
+from .prompt.sampling import PASSED_ON, check_sampling, stop_strings
+from .prompt.templates import ChatTemplate, choose_template, render
+from .prompt.tokens import PromptTokenizer, Segment
 from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
-from .sampling import PASSED_ON, check_sampling, stop_strings
 from .selection.budget import TokenBudget
-from .templates import ChatTemplate, choose_template, render
-from .tokens import PromptTokenizer, Segment
 from .vision.cache import EncodingCache, encoder_identity
 from .vision.encoder import VisionEncoder
 from .vision.encoding import EncodedImage, tiling_of

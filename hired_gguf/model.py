@@ -17,18 +17,18 @@ from .chat_handler import HiREDChatHandler
 from .context.prefill import state_of
 from .context.visual_rows import Selector
 from .errors import ClosedError, NativeError
-from .messages import Images, Messages, user_message
 from .model_files.pair import check_pair, read_text_model
 from .native.amx_crash import require_sound_cpu
 from .native.kernels import q4_kernels
 from .progress import Progress
+from .prompt.messages import Images, Messages, user_message
+from .prompt.sampling import check_names
 from .qa.batch import ask_many
 from .qa.progress import OnProgress
 from .qa.record import Record
 from .qa.settings import Settings, settings_of_files
 from .qa.task import Tasks
 from .run import Run
-from .sampling import check_names
 from .vision.encoding import EncodedImage
 
 

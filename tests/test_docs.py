@@ -16,9 +16,9 @@ from hired_gguf import LLAVA_NEXT_PINPOINTS, TokenBudget, _core
 from hired_gguf.cli import build_parser
 from hired_gguf.model_files.builtin import default_model
 from hired_gguf.native.load import PIN
+from hired_gguf.prompt.templates import BUILT_IN
 from hired_gguf.selection.budget import ALLOCATIONS, NEWLINES
 from hired_gguf.selection.selection import most_visual_tokens
-from hired_gguf.templates import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "tests" / "golden" / "hf_tiny" / "coffee.png"

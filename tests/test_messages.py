@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hired_gguf.errors import PromptError
-from hired_gguf.messages import ImagePart, TextPart, Turn, parse_messages
+from hired_gguf.prompt.messages import ImagePart, TextPart, Turn, parse_messages
 
 ARRAY = np.zeros((2, 2, 3), np.uint8)
 PICTURE = Image.new("RGB", (2, 2))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hired_gguf.errors import PromptError
-from hired_gguf.formats import answer_grammar, as_tools, forced_tool
-from hired_gguf.sampling import check_sampling, stop_strings
+from hired_gguf.prompt.answer_formats import answer_grammar, as_tools, forced_tool
+from hired_gguf.prompt.sampling import check_sampling, stop_strings
 
 GRAPE = {"name": "grape", "parameters": {"type": "object", "properties": {}}}
 PEAR = {"name": "pear", "parameters": {"type": "object", "properties": {}}}

@@ -6,8 +6,8 @@ import pytest
 from llava import assistant, image, system, user
 
 from hired_gguf.errors import PromptError
-from hired_gguf.messages import ImagePart, TextPart, parse_messages
-from hired_gguf.templates import BUILT_IN, ChatTemplate, choose_template, render
+from hired_gguf.prompt.messages import ImagePart, TextPart, parse_messages
+from hired_gguf.prompt.templates import BUILT_IN, ChatTemplate, choose_template, render
 
 HUMAN = (
     "A chat between a curious human and an artificial intelligence assistant. "

@@ -8,9 +8,9 @@ from conftest import load_llama
 from gguf_rewrite import rewrite
 from llava import TEXT, assistant, image, system, user
 
-from hired_gguf.messages import ImagePart, TextPart, parse_messages
-from hired_gguf.templates import BUILT_IN, render
-from hired_gguf.tokens import PromptTokenizer
+from hired_gguf.prompt.messages import ImagePart, TextPart, parse_messages
+from hired_gguf.prompt.templates import BUILT_IN, render
+from hired_gguf.prompt.tokens import PromptTokenizer
 
 UNK, BOS, EOS = 0, 1, 2
 MARK = "\u2581"

@@ -31,11 +31,11 @@ from vocabulary import FIRST_PIECE, MARK
 
 from hired_gguf import LlavaNext, TokenBudget, VisionEncoder, _core
 from hired_gguf.context.prefill import prefill
-from hired_gguf.messages import user_message
 from hired_gguf.model_files import builtin
 from hired_gguf.model_files.mmproj import read_mmproj
 from hired_gguf.model_files.pair import read_text_model
 from hired_gguf.progress import Timings
+from hired_gguf.prompt.messages import user_message
 from hired_gguf.scenes import Item, Question, Scene, make_scene
 from hired_gguf.scenes.questions import questions
 from hired_gguf.scenes.texts import field_text, plate_text

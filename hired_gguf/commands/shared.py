@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..prompt.templates import BUILT_IN
 from ..selection.budget import ALLOCATIONS, NEWLINES
-from ..templates import BUILT_IN
 from . import values
 
 MOST = 2**31 - 1

@@ -12,7 +12,7 @@ import llama_cpp
 
 from ..answer import Answer
 from ..errors import AnswerError, InputError, PromptError
-from ..formats import answer_grammar
+from ..prompt.answer_formats import answer_grammar
 
 MAX_BYTES = 1 << 20
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import InputError
 from ..model_files.gguf_file import fingerprint, read_gguf
 from ..model_files.mmproj import MmprojInfo
-from ..sampling import check_names
+from ..prompt.sampling import check_names
 from ..selection.budget import TokenBudget
 from .schema import load_schema
 

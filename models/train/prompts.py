@@ -13,10 +13,10 @@ from gguf import GGUFWriter
 from metadata import add_text
 from random_gguf import replacing
 
-from hired_gguf.messages import parse_messages, user_message
+from hired_gguf.prompt.messages import parse_messages, user_message
+from hired_gguf.prompt.templates import ChatTemplate, render
+from hired_gguf.prompt.tokens import PromptTokenizer
 from hired_gguf.scenes import Question
-from hired_gguf.templates import ChatTemplate, render
-from hired_gguf.tokens import PromptTokenizer
 
 from . import vocabulary
 from .config import shape

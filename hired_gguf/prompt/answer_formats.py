@@ -9,7 +9,7 @@ from typing import Any
 import llama_cpp
 from llama_cpp import llama_chat_format
 
-from .errors import PromptError
+from ..errors import PromptError
 
 Tool = Mapping[str, Any]
 ToolChoice = str | Mapping[str, Any] | None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import PromptError
+from ..errors import PromptError
 
 #: Keyword arguments that go to ``Llama.create_completion`` as they are.
 PASSED_ON = (

@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from .errors import PromptError
+from ..errors import PromptError
 from .messages import ImagePart, Part, Turn
 
 # Each as its model was trained; sources: LLaVA's conversation.py and the model cards of llava-hf.

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import PromptError
-from .images.sources import ImageSource
+from ..errors import PromptError
+from ..images.sources import ImageSource
 
 Images = ImageSource | Sequence[ImageSource] | None
 Messages = Sequence[Mapping[str, Any]]
