@@ -3,9 +3,9 @@
 from .native.load import VERSION  # first: it loads the native libraries in the right order
 
 # isort: split
-from .answer import Answer, AnswerStream
-from .chat import Chat
-from .chat_handler import HiREDChatHandler
+from .chat.answer import Answer, AnswerStream
+from .chat.conversation import Chat
+from .chat.handler import HiREDChatHandler
 from .errors import (
     AnswerError,
     BudgetError,

@@ -11,10 +11,11 @@ from typing import Any, Literal, overload
 
 import llama_cpp
 
-from .answer import Answer, AnswerStream
-from .chat import Chat
-from .chat_handler import HiREDChatHandler
+from .chat.answer import Answer, AnswerStream
+from .chat.conversation import Chat
+from .chat.handler import HiREDChatHandler
 from .context.prefill import state_of
+from .context.run import Run
 from .context.visual_rows import Selector
 from .errors import ClosedError, NativeError
 from .model_files.pair import check_pair, read_text_model
@@ -28,7 +29,6 @@ from .qa.progress import OnProgress
 from .qa.record import Record
 from .qa.settings import Settings, settings_of_files
 from .qa.task import Tasks
-from .run import Run
 from .vision.encoding import EncodedImage
 
 

@@ -20,9 +20,9 @@ from hired_gguf.cli import main
 from hired_gguf.commands import chat as chat_command
 from hired_gguf.commands import checks
 from hired_gguf.commands.terminal import print_summary
+from hired_gguf.context.run import Run
 from hired_gguf.native import amx_crash, cpu
 from hired_gguf.native.log import NativeLog
-from hired_gguf.run import Run
 
 GOLDEN = Path(__file__).parent / "golden" / "hf_tiny"
 COFFEE, ROCKET = str(GOLDEN / "coffee.png"), str(GOLDEN / "rocket.png")

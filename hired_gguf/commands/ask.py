@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..answer import Answer
+from ..chat.answer import Answer
 from . import loading, options
 from .terminal import StatusLine, print_answer, print_summary
 from .usage import UsageError

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TextIO
 
-from ..run import Run
+from ..context.run import Run
 
 
 def printable(text: str) -> str:

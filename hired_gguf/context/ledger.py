@@ -11,7 +11,7 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from ..vision.encoding import Floats
 
 FOREIGN_ID = -1  # in llama-cpp-python's record of an image's positions, so that no text prompt can match them
 

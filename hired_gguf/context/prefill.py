@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import ClosedError, NativeError
 from ..native.load import core
 from ..progress import Progress, Timings
-from .ledger import FOREIGN_ID, Evaluable, Floats, ImageRows, Ledger, Span, removable
+from ..vision.encoding import Floats
+from .ledger import FOREIGN_ID, Evaluable, ImageRows, Ledger, Span, removable
 
 IMAGE_ID = 0  # in the ids handed to llama-cpp-python, which must be valid tokens
 

@@ -13,7 +13,6 @@ from PIL import Image
 from ..errors import ContextOverflowError
 from ..native.load import core
 from ..progress import Progress
-from ..run import Run
 from ..selection.budget import TokenBudget
 from ..selection.selection import Selection, most_visual_tokens
 from ..vision.cache import EncodingCache, encoding_key
@@ -21,6 +20,7 @@ from ..vision.encoder import VisionEncoder
 from ..vision.encoding import EncodedImage
 from .ledger import ImageRows
 from .prefill import room
+from .run import Run
 
 #: Says which tokens of an image stay; at most as many as `most_visual_tokens`.
 Selector = Callable[[EncodedImage, TokenBudget], Selection]

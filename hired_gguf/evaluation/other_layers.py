@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
-from ..chat_handler import HiREDChatHandler
+from ..chat.handler import HiREDChatHandler
 from ..context.visual_rows import Selector
 from ..selection.budget import TokenBudget
 from ..selection.selection import Selection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..answer import Answer
+from ..chat.answer import Answer
 from .matching import is_right
 from .tasks import Picture, Question
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from PIL import Image
 
-from ..answer import Answer
+from ..chat.answer import Answer
 from ..context.visual_rows import Selector
 from ..errors import InputError
 from ..model import LlavaNext

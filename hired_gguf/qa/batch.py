@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
-from ..answer import Answer, Answerer
+from ..chat.answer import Answer, Answerer
 from ..errors import ClosedError, CrashError
 from . import schema
 from .memory import Memory

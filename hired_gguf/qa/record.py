@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from ..answer import Answer
+from ..chat.answer import Answer
 from ..errors import CrashError
 from ..native.load import VERSION
 from .settings import Settings

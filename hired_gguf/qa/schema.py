@@ -10,7 +10,7 @@ from typing import Any
 
 import llama_cpp
 
-from ..answer import Answer
+from ..chat.answer import Answer
 from ..errors import AnswerError, InputError, PromptError
 from ..prompt.answer_formats import answer_grammar
 

@@ -1,50 +1,18 @@
-"""One call's record: what it did, how long each stage took, and the stream that fills it in."""
+"""The stream of an answer: what counts and times its tokens, and what guards its context."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import llama_cpp
 
-from .context.prefill import Prefill, lend_images, require_open, state_of
-from .errors import StreamError
-from .progress import Timings
-from .selection.selection import Selection
+from ..context.prefill import Prefill, lend_images, require_open, state_of
+from ..context.run import Run
+from ..errors import StreamError
 
 REST_OF_CHARACTER = 3  # bytes, so at most as many tokens
-
-
-@dataclass
-class Run:
-    """What one call did. Complete when the answer is.
-
-    ``prompt_tokens`` counts text and visual tokens, ``completion_tokens`` the sampled ones, end of text
-    included. ``reused_tokens`` of the prompt were in the context already. Of the images, ``encoded_images``
-    went through the vision encoder and ``reused_encodings`` did not. ``selections`` has one entry an image,
-    in the order of the prompt.
-    """
-
-    prompt_tokens: int = 0
-    reused_tokens: int = 0
-    completion_tokens: int = 0
-    encoded_images: int = 0
-    reused_encodings: int = 0
-    selections: list[Selection] = field(default_factory=list)
-    timings: Timings = field(default_factory=Timings)
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def visual_tokens(self) -> int:
-        """Rows of all images that the language model saw."""
-        return sum(s.visual_tokens for s in self.selections)
-
-    @property
-    def visual_tokens_full(self) -> int:
-        """Rows that it would have seen with no token dropped."""
-        return sum(s.visual_tokens_full for s in self.selections)
 
 
 class TokenClock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..prompt.messages import Images, user_message
 from .answer import Answer, Answerer
-from .prompt.messages import Images, user_message
 
 
 class Chat:

@@ -10,24 +10,25 @@ from typing import Any
 import llama_cpp
 from llama_cpp import llama_chat_format
 
-from .context.prefill import Prefill, freshen, lend_images, prefill, require_open, room, state_of
-from .context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
-from .errors import PromptError
-from .images.load import load_image
-from .model_files.mmproj import read_mmproj
-from .model_files.pair import check_pair
-from .native.amx_crash import require_sound_cpu
-from .progress import Progress
-from .prompt.answer_formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
-from .prompt.messages import ImagePart, Messages, parse_messages
-from .prompt.sampling import PASSED_ON, check_sampling, stop_strings
-from .prompt.templates import ChatTemplate, choose_template, render
-from .prompt.tokens import PromptTokenizer, Segment
-from .run import REST_OF_CHARACTER, Run, TokenClock, guarded_stream
-from .selection.budget import TokenBudget
-from .vision.cache import EncodingCache, encoder_identity
-from .vision.encoder import VisionEncoder
-from .vision.encoding import EncodedImage, tiling_of
+from ..context.prefill import Prefill, freshen, lend_images, prefill, require_open, room, state_of
+from ..context.run import Run
+from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
+from ..errors import PromptError
+from ..images.load import load_image
+from ..model_files.mmproj import read_mmproj
+from ..model_files.pair import check_pair
+from ..native.amx_crash import require_sound_cpu
+from ..progress import Progress
+from ..prompt.answer_formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
+from ..prompt.messages import ImagePart, Messages, parse_messages
+from ..prompt.sampling import PASSED_ON, check_sampling, stop_strings
+from ..prompt.templates import ChatTemplate, choose_template, render
+from ..prompt.tokens import PromptTokenizer, Segment
+from ..selection.budget import TokenBudget
+from ..vision.cache import EncodingCache, encoder_identity
+from ..vision.encoder import VisionEncoder
+from ..vision.encoding import EncodedImage, tiling_of
+from .stream import REST_OF_CHARACTER, TokenClock, guarded_stream
 
 
 class HiREDChatHandler:

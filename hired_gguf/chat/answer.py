@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from .progress import Timings
-from .prompt.messages import Images, Messages
-from .run import Run
-from .selection.selection import Selection
+from ..context.run import Run
+from ..progress import Timings
+from ..prompt.messages import Images, Messages
+from ..selection.selection import Selection
 
 #: The counts of an answer, as `Answer.as_dict` names them.
 COUNTS = (

@@ -1,0 +1,1 @@
+"""Messages in, an answer out: handler, conversation, answer, stream."""
