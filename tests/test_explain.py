@@ -15,11 +15,11 @@ from PIL import Image
 
 from hired_gguf import LLAVA_NEXT_PINPOINTS, ImageError, InputError, LlavaNext, overlay, select_tokens
 from hired_gguf.cli import main
-from hired_gguf.explain.base import PANEL, canvas_picture, full_picture
 from hired_gguf.explain.comparison import draw_comparison
 from hired_gguf.explain.counts import count_table, partition_counts
 from hired_gguf.explain.labels import band_regions, picture_regions
 from hired_gguf.explain.overlay import as_png, notes, title
+from hired_gguf.explain.panel_pictures import PANEL, canvas_picture, full_picture
 from hired_gguf.explain.panels import kept_panels, what_allotted, what_chose, what_stays
 from hired_gguf.explain.shade import strengths
 

@@ -14,8 +14,8 @@ from typing import Any
 from PIL import Image
 
 from ..errors import HiredError
-from ..explain.explained import Explained, draw_one
 from ..explain.overlay import as_png
+from ..explain.report import Explained, draw_one
 from ..model import LlavaNext
 from . import loading, options, values
 from .terminal import StatusLine, is_terminal, print_answer, print_summary, say

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ..bench.results import write_whole
 from ..explain.counts import count_table
-from ..explain.explained import Explained, draw_all, draw_one, numbers
 from ..explain.overlay import as_png
+from ..explain.report import Explained, draw_all, draw_one, numbers
 from ..selection.budget import ALLOCATIONS
 from ..selection.selection import Selection
 from . import loading, options, values

@@ -8,9 +8,9 @@ from ..errors import InputError
 from ..images.load import load_image
 from ..images.sources import ImageSource
 from ..selection.selection import Selection
-from .base import canvas_picture, full_picture
 from .counts import partition_counts, partition_names
 from .labels import Region, band_regions, draw_regions, picture_regions, tile_regions
+from .panel_pictures import canvas_picture, full_picture
 from .raster import full_raster, mosaic_raster
 from .shade import heat, kept_patches, strengths
 
