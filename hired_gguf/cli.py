@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .commands import ask, bench, chat, doctor, eval, explain, inspect, qa, quantize
-from .commands.settings import fill
-from .commands.terminal import say
-from .commands.usage import UsageError
+from .console.option_sources import fill
+from .console.terminal import say
+from .console.usage import UsageError
 from .errors import BudgetError, HiredError, NativeError, OutputError
 from .native.load import VERSION
 from .native.log import NativeLog

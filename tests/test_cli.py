@@ -18,8 +18,8 @@ import pytest
 import hired_gguf
 from hired_gguf.cli import main
 from hired_gguf.commands import chat as chat_command
-from hired_gguf.commands import checks
-from hired_gguf.commands.terminal import print_summary
+from hired_gguf.commands import doctor_checks
+from hired_gguf.console.terminal import print_summary
 from hired_gguf.context.run import Run
 from hired_gguf.native import amx_crash, cpu
 from hired_gguf.native.log import NativeLog
@@ -315,8 +315,8 @@ def healthy(monkeypatch):
     monkeypatch.setattr(cpu, "cpu_flags", lambda: {"avx2"})
     monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2"])
     monkeypatch.setattr(amx_crash, "crash", lambda: None)
-    monkeypatch.setattr(checks.shutil, "which", lambda name: None)
-    monkeypatch.setattr(checks.core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
+    monkeypatch.setattr(doctor_checks.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
 
 
 def test_doctor_finds_nothing_wrong(run, healthy):
@@ -384,18 +384,18 @@ def test_doctor_advises_cuda(healthy, monkeypatch, gpus, expected):
     def answer(command, **_):
         return subprocess.CompletedProcess(command, 0, gpus, "")
 
-    monkeypatch.setattr(checks.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    monkeypatch.setattr(checks.core, "has_backend", lambda name: False)
-    monkeypatch.setattr(checks.subprocess, "run", answer)
-    (found,) = checks.advice()
+    monkeypatch.setattr(doctor_checks.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: False)
+    monkeypatch.setattr(doctor_checks.subprocess, "run", answer)
+    (found,) = doctor_checks.advice()
     assert found.what.startswith(name)
     assert toolkit in found.fix
     assert f'CMAKE_ARGS="-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES={capability}" pip install' in found.fix
 
 
 def test_doctor_tells_a_cpu_build_of_the_p40(healthy, monkeypatch):
-    monkeypatch.setattr(checks.core, "has_backend", lambda name: name == "CPU")
-    (found,) = checks.advice()
+    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: name == "CPU")
+    (found,) = doctor_checks.advice()
     assert "for the CPU alone" in found.what
     assert "Tesla P40" in found.fix
     assert "-DCMAKE_CUDA_ARCHITECTURES=61" in found.fix
@@ -403,7 +403,7 @@ def test_doctor_tells_a_cpu_build_of_the_p40(healthy, monkeypatch):
 
 def test_doctor_advises_a_build_for_this_cpu(healthy, monkeypatch):
     monkeypatch.setattr(cpu, "built_features", lambda: ["SSE3"])
-    (found,) = checks.advice()
+    (found,) = doctor_checks.advice()
     assert "AVX2" in found.what
 
 
@@ -508,7 +508,7 @@ def test_a_terminal_sees_progress_and_a_summary():
 
 
 def test_the_summary_tells_what_was_there_already(monkeypatch, capsys):
-    monkeypatch.setattr("hired_gguf.commands.terminal.is_terminal", lambda stream: True)
+    monkeypatch.setattr("hired_gguf.console.terminal.is_terminal", lambda stream: True)
     for reused in (0, 20):
         print_summary(Run(prompt_tokens=30, reused_tokens=reused))
     first, second = capsys.readouterr().err.splitlines()

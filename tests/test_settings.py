@@ -11,8 +11,9 @@ import pytest
 from llava import MMPROJ, TEXT, photo
 
 from hired_gguf.cli import build_parser, main
-from hired_gguf.commands import bench, settings
-from hired_gguf.commands.shared import SHARED
+from hired_gguf.commands import bench
+from hired_gguf.console import option_sources
+from hired_gguf.console.option_table import SHARED
 
 COFFEE = str(photo("coffee"))
 ASK = ("ask", COFFEE, "q")
@@ -34,7 +35,7 @@ def write(tmp_path):
 
 def filled(*argv):
     args = build_parser().parse_args(argv)
-    settings.fill(args)
+    option_sources.fill(args)
     return args
 
 
@@ -181,7 +182,7 @@ def test_folder_of_the_platform(monkeypatch, platform, variables, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
-    assert settings.config_folder() == Path(expected).expanduser()
+    assert option_sources.config_folder() == Path(expected).expanduser()
 
 
 def test_a_file_from_windows_is_read(tmp_path):
@@ -314,12 +315,12 @@ def test_the_document_has_every_option():
         assert example.strip("`").startswith(f"{option.name} = ")
         if option.default is not None:
             assert default == ("no" if option.default is False else str(option.default))
-    assert set(told) <= settings.OTHER_VARIABLES
+    assert set(told) <= option_sources.OTHER_VARIABLES
 
 
 def test_the_example_of_the_document_is_a_file(write, capsys):
     (example,) = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
-    file = settings.read_config(write(example))
+    file = option_sources.read_config(write(example))
     for name in file.values:
         if not SHARED[name].is_path:
-            settings.look_up(SHARED[name], file)
+            option_sources.look_up(SHARED[name], file)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..chat.answer import Answer
-from . import loading, options
-from .terminal import StatusLine, print_answer, print_summary
-from .usage import UsageError
+from ..console import loading, option_groups
+from ..console.terminal import StatusLine, print_answer, print_summary
+from ..console.usage import UsageError
 
 EXAMPLES = """\
 examples:
@@ -23,7 +23,7 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "ask",
         "ask one question about a picture",
@@ -45,9 +45,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object with answer, token counts and seconds"
     )
-    options.add_budget_options(parser)
-    options.add_answer_options(parser)
-    options.add_model_options(parser)
+    option_groups.add_budget_options(parser)
+    option_groups.add_answer_options(parser)
+    option_groups.add_model_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = [loading.load_picture(source, args.allow_http) for source in sources]
     pair = loading.model_pair(args)
     with StatusLine() as status, loading.load_model(args, pair, status) as llm:
-        asked = llm.ask(pictures, args.question, stream=True, **options.answer_options(args))
+        asked = llm.ask(pictures, args.question, stream=True, **option_groups.answer_options(args))
         if args.json:
             answer = asked.read()
             status.clear()

@@ -18,13 +18,13 @@ from ..bench.pictures import default_picture, write_pictures
 from ..bench.plan import make_plan
 from ..bench.results import Results, write_whole
 from ..bench.runner import Runner
+from ..console import loading, option_groups, option_types
+from ..console.option_sources import COMMAND_LINE
+from ..console.option_table import SHARED, add_shared
+from ..console.terminal import StatusLine, say
+from ..console.usage import UsageError
 from ..images.load import load_image
-from . import loading, options, values
 from .bench_status import BenchStatus
-from .settings import COMMAND_LINE
-from .shared import SHARED, add_shared
-from .terminal import StatusLine, say
-from .usage import UsageError
 
 BUDGETS = [1.0, 0.4, 0.2, 0.1, 0.05]
 SECOND_IMAGE_BUDGETS = [0.2]
@@ -38,7 +38,7 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "bench",
         "measure the speed of each budget beside stock llama-cpp-python",
@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> None:
         "cores the whole then takes about half an hour.",
         EXAMPLES,
     )
-    options.add_pair_options(parser)
+    option_groups.add_pair_options(parser)
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -62,14 +62,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--skip-stock", action="store_true", help="measure hired-gguf alone: no ratios then")
     add(
         "--budgets",
-        type=values.budgets,
+        type=option_types.budgets,
         default=BUDGETS,
         metavar="B,...",
         help=f"budgets of visual tokens (default: {','.join(map(str, BUDGETS))})",
     )
     add(
         "--second-image-budgets",
-        type=values.budgets,
+        type=option_types.budgets,
         default=SECOND_IMAGE_BUDGETS,
         metavar="B,...",
         help="those that also see the second image, as stock does "
@@ -77,12 +77,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--repeat",
-        type=values.number(int, 1, 1000),
+        type=option_types.number(int, 1, 1000),
         metavar="N",
         help="repetitions of everything (default: 1; 3 with --quick)",
     )
     for name, which in (("--image", "first picture, 672 x 672"), ("--second-image", "second, 672 x 336")):
-        add(name, type=values.existing_file, metavar="FILE", help=f"{which} (default: clouds of noise)")
+        add(name, type=option_types.existing_file, metavar="FILE", help=f"{which} (default: clouds of noise)")
     add_shared(group, [SHARED["threads"]], "of both (default: physical cores)")
     layers = "layers of the language model on the GPU, of both, -1 for all (default: -1)"
     add_shared(group, [SHARED["gpu-layers"]], layers)
@@ -90,12 +90,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add(
         "--json",
-        type=values.json_target,
+        type=option_types.json_target,
         metavar="FILE",
         help="also as JSON, up to date after each answer; - for standard output instead of the report",
     )
-    add("--markdown", type=values.new_file, metavar="FILE", help="also as Markdown")
-    add("--chart", type=values.new_file, metavar="FILE.png", help="also as a picture; needs matplotlib")
+    add("--markdown", type=option_types.new_file, metavar="FILE", help="also as Markdown")
+    add("--chart", type=option_types.new_file, metavar="FILE.png", help="also as a picture; needs matplotlib")
 
 
 def run(args: argparse.Namespace) -> int:

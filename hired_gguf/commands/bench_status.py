@@ -11,7 +11,7 @@ from ..bench.plan import Case, case_label
 from ..bench.predict import plan_seconds
 from ..bench.probe import Probe
 from ..bench.runner import Failure
-from .terminal import StatusLine, duration, say
+from ..console.terminal import StatusLine, duration, say
 
 
 class BenchStatus:

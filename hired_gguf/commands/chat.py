@@ -13,13 +13,13 @@ from typing import Any
 
 from PIL import Image
 
+from ..console import loading, option_groups, option_types
+from ..console.terminal import StatusLine, is_terminal, print_answer, print_summary, say
+from ..console.usage import UsageError
 from ..errors import HiredError
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_one
 from ..model import LlavaNext
-from . import loading, options, values
-from .terminal import StatusLine, is_terminal, print_answer, print_summary, say
-from .usage import UsageError
 
 HELP = """\
   /image PATH   add a picture to your next message
@@ -41,7 +41,7 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "chat",
         "talk about pictures",
@@ -51,9 +51,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "image", metavar="IMAGE", nargs="?", help="a picture for the first message: a file or URL"
     )
-    options.add_budget_options(parser)
-    options.add_answer_options(parser)
-    options.add_model_options(parser)
+    option_groups.add_budget_options(parser)
+    option_groups.add_answer_options(parser)
+    option_groups.add_model_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -123,7 +123,7 @@ class Session:
             "/reset": self._reset,
             "/help": lambda _: print(HELP, end="", flush=True),
         }
-        self._chat = llm.chat(**options.answer_options(args))
+        self._chat = llm.chat(**option_groups.answer_options(args))
 
     def take(self, line: str) -> bool:
         """Obey a command or answer a message. False ends the conversation."""
@@ -167,13 +167,13 @@ class Session:
 
     def _set_budget(self, text: str) -> None:
         try:
-            self._budget = values.budget(text)
+            self._budget = option_types.budget(text)
         except argparse.ArgumentTypeError as error:
             raise UsageError(f"/budget: {error}") from None
 
     def _reset(self, _: str) -> None:
         self._pictures, self._shown, self._answered = [], [], None
-        self._chat = self._llm.chat(**options.answer_options(self._args))
+        self._chat = self._llm.chat(**option_groups.answer_options(self._args))
 
 
 def _write_new(drawing: bytes) -> Path:

@@ -13,12 +13,13 @@ from typing import Any
 
 import llama_cpp
 
+from ..console import option_groups, option_sources
+from ..console.option_table import add_config_option
+from ..console.terminal import printable
 from ..native import cpu
 from ..native.kernels import KERNELS_VARIABLE, kernels_wanted, q4_used
 from ..native.load import PIN, core
-from . import checks, options, settings
-from .shared import add_config_option
-from .terminal import printable
+from . import doctor_checks
 
 SETTINGS_FIX = "Mend the file or the variable: commands that take options refuse to run with it."
 BACKENDS = ("CPU", "CUDA", "Vulkan", "Metal")
@@ -31,7 +32,7 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "doctor",
         "check the installation, list devices, give advice",
@@ -47,10 +48,10 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Report, and return 1 if there is a problem."""
-    facts, wrong = settings.in_effect(args.config)
-    problems = [*checks.problems(), *(checks.Finding(what, SETTINGS_FIX) for what in wrong)]
-    unknown = settings.unknown_variables()
-    advice = [*checks.advice(), *([checks.unknown_variables(unknown)] if unknown else [])]
+    facts, wrong = option_sources.in_effect(args.config)
+    problems = [*doctor_checks.problems(), *(doctor_checks.Finding(what, SETTINGS_FIX) for what in wrong)]
+    unknown = option_sources.unknown_variables()
+    advice = [*doctor_checks.advice(), *([doctor_checks.unknown_variables(unknown)] if unknown else [])]
     report = {
         **installation(),
         "settings": facts,

@@ -11,22 +11,22 @@ from typing import Any
 
 from ..bench.chart import require_matplotlib
 from ..bench.results import write_whole
+from ..console import loading, option_groups
+from ..console.terminal import StatusLine, say
+from ..console.usage import UsageError
 from ..errors import InputError
 from ..evaluation import chart, report
-from ..evaluation.builtin import builtin_pictures
-from ..evaluation.jsonl import read_pictures
+from ..evaluation.builtin_tasks import builtin_pictures
 from ..evaluation.results import Results
 from ..evaluation.run import Settings, answer_all
+from ..evaluation.task_file import read_pictures
 from ..evaluation.tasks import Picture, sample
 from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
 from ..selection.budget import TokenBudget
-from . import loading, options
 from .eval_configurations import configurations_of
 from .eval_options import BUILTIN, QUESTIONS, add_eval_options
 from .eval_status import EvalStatus
-from .terminal import StatusLine, say
-from .usage import UsageError
 
 EXAMPLES = """\
 examples:
@@ -43,7 +43,7 @@ docs/evaluation.md has more.
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "eval",
         "measure how often answers are right under each budget",
@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> None:
         EXAMPLES,
     )
     add_eval_options(parser)
-    options.add_model_options(parser)
+    option_groups.add_model_options(parser)
     parser.set_defaults(run=run, **asdict(TokenBudget()), allow_http=False)
 
 

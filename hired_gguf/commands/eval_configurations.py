@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from ..console.usage import UsageError
 from ..errors import InputError
 from ..evaluation.configuration import Configuration, cross_product, one_at_a_time
 from ..evaluation.layers import Layers, distinct, require_layers
-from .usage import UsageError
 
 
 def configurations_of(args: argparse.Namespace, executed_layers: int) -> list[Configuration]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from ..console import option_types
+from ..console.option_table import SHARED, add_shared
 from ..evaluation.configuration import BUDGETS, DEFAULT, SELECTIONS
 from ..evaluation.layers import Layers, name_of
 from ..evaluation.run import PLACE, Settings
 from ..selection.budget import ALLOCATIONS, NEWLINES
-from . import values
-from .shared import SHARED, add_shared
 
 BUILTIN = "builtin"
 QUESTIONS = 600
@@ -34,13 +34,13 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--n",
-        type=values.number(int, 1, 10**6),
+        type=option_types.number(int, 1, 10**6),
         metavar="N",
         help=f"questions (default: {QUESTIONS} built-in ones; all of a file, else N of it by lot)",
     )
     add(
         "--seed",
-        type=values.number(int, 0, 2**32 - 1),
+        type=option_types.number(int, 0, 2**32 - 1),
         default=0,
         metavar="S",
         help="of the built-in pictures, and of all lots (default: 0)",
@@ -51,7 +51,7 @@ def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
     title = "lists, with commas between their values; what is not listed stays at its default"
     add = parser.add_argument_group("configurations", title).add_argument
     shown = ",".join(map(str, BUDGETS))
-    add("--budgets", type=values.budgets, metavar="B,...", help=f"(default: {shown})")
+    add("--budgets", type=option_types.budgets, metavar="B,...", help=f"(default: {shown})")
     for name, dest, allowed in (
         ("--allocations", "allocations", ALLOCATIONS),
         ("--selections", "selections", SELECTIONS),
@@ -80,19 +80,24 @@ def _add_result_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("results", "a report goes to standard output").add_argument
     add(
         "--json",
-        type=values.json_target,
+        type=option_types.json_target,
         metavar="FILE",
         help="also as JSON, with every answer; - for standard output instead of the report",
     )
-    add("--markdown", type=values.new_file, metavar="FILE", help="also as Markdown")
-    add("--chart", type=values.new_file, metavar="FILE.png", help="accuracy against budget; needs matplotlib")
+    add("--markdown", type=option_types.new_file, metavar="FILE", help="also as Markdown")
+    add(
+        "--chart",
+        type=option_types.new_file,
+        metavar="FILE.png",
+        help="accuracy against budget; needs matplotlib",
+    )
 
 
 def _add_answer_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("answer", "always the likeliest token")
     group.add_argument(
         "--max-tokens",
-        type=values.number(int, 1, 4096),
+        type=option_types.number(int, 1, 4096),
         default=Settings.max_tokens,
         metavar="N",
         help=f"longest answer in tokens (default: {Settings.max_tokens})",
@@ -124,7 +129,7 @@ def names(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
 
 def alphas(text: str) -> list[float]:
     """Alphas with commas between them, each once."""
-    return list(dict.fromkeys(values.number(float, 0, 1)(part.strip()) for part in text.split(",")))
+    return list(dict.fromkeys(option_types.number(float, 0, 1)(part.strip()) for part in text.split(",")))
 
 
 def layers(text: str) -> list[Layers]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .terminal import RunStatus, StatusLine, duration
+from ..console.terminal import RunStatus, StatusLine, duration
 
 PAUSE = 30.0  # seconds between two lines where nobody watches
 

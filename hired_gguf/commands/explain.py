@@ -10,14 +10,14 @@ from typing import Any
 from PIL import Image
 
 from ..bench.results import write_whole
+from ..console import loading, option_groups, option_types
+from ..console.terminal import StatusLine, printable
+from ..console.usage import UsageError
 from ..explain.counts import count_table
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_all, draw_one, numbers
 from ..selection.budget import ALLOCATIONS
 from ..selection.selection import Selection
-from . import loading, options, values
-from .terminal import StatusLine, printable
-from .usage import UsageError
 
 EXAMPLES = """\
 examples:
@@ -30,7 +30,7 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "explain",
         "draw which parts of a picture a budget keeps, and why",
@@ -56,13 +56,13 @@ def add_parser(commands: Any) -> None:
     )
     add(
         "--json",
-        type=values.json_target,
+        type=option_types.json_target,
         metavar="FILE",
         help="also everything in numbers; - for standard output instead of the table",
     )
-    options.add_budget_options(parser)
-    options.add_answer_options(parser)
-    options.add_model_options(parser)
+    option_groups.add_budget_options(parser)
+    option_groups.add_answer_options(parser)
+    option_groups.add_model_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -78,7 +78,7 @@ def allocations(text: str) -> list[str]:
 
 def png_file(text: str) -> Path:
     """A .png file that can be written."""
-    path = values.new_file(text)
+    path = option_types.new_file(text)
     if path.suffix.lower() != ".png":
         raise argparse.ArgumentTypeError(f"{text!r} does not end in .png")
     return path
@@ -150,7 +150,7 @@ def ask(
     with loading.load_model(args, pair, status) as llm:
         for name in wanted:
             status.show(f"asking with {name}")
-            answer = llm.ask(picture, args.question, allocation=name, **options.answer_options(args))
+            answer = llm.ask(picture, args.question, allocation=name, **option_groups.answer_options(args))
             found.append(Explained(answer.selections[0], answer.text))
     return found
 

@@ -6,14 +6,14 @@ import argparse
 import json
 from typing import Any
 
+from ..console import option_groups, option_types
+from ..console.terminal import printable
 from ..errors import BudgetError
 from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..native.load import core
 from ..selection.budget import TokenBudget
 from ..selection.selection import most_visual_tokens
 from ..vision.encoding import tiling_of
-from . import options, values
-from .terminal import printable
 
 BUDGETS = (1.0, 0.4, 0.2, 0.1)
 EXAMPLES = """\
@@ -31,7 +31,7 @@ full    tokens that the language model sees with none dropped, for a picture of 
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "inspect",
         "describe a mmproj file and what its pictures cost",
@@ -40,13 +40,13 @@ def add_parser(commands: Any) -> None:
         EXAMPLES,
     )
     parser.add_argument(
-        "mmproj", metavar="MMPROJ", type=values.existing_file, help="the vision file of a pair"
+        "mmproj", metavar="MMPROJ", type=option_types.existing_file, help="the vision file of a pair"
     )
     parser.add_argument(
         "--budget",
         dest="budgets",
         action="append",
-        type=values.budget,
+        type=option_types.budget,
         metavar="B",
         help="a column of the table: a fraction, or a number of tokens; repeatable "
         f"(default: {' '.join(map(str, BUDGETS))})",

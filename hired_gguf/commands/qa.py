@@ -10,6 +10,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from ..console import loading, option_groups
+from ..console.option_table import ANSWER, SHARED, add_shared
+from ..console.terminal import StatusLine, say
+from ..console.usage import UsageError
 from ..errors import InputError, PromptError
 from ..model_files.mmproj import read_mmproj
 from ..qa.batch import ask_many
@@ -18,11 +22,7 @@ from ..qa.record import as_line
 from ..qa.settings import PLACE, Settings, settings_of_files
 from ..qa.store import require_file
 from ..qa.task import FIELDS, Task, make_tasks
-from . import loading, options
-from .batch_status import BatchStatus
-from .shared import ANSWER, SHARED, add_shared
-from .terminal import StatusLine, say
-from .usage import UsageError
+from .qa_status import BatchStatus
 
 EXAMPLES = """\
 examples:
@@ -38,7 +38,7 @@ the fields of tasks and records.
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands,
         "qa",
         "answer lists of questions about folders of pictures",
@@ -48,9 +48,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     _add_input_options(parser)
     _add_output_options(parser)
-    options.add_budget_options(parser)
+    option_groups.add_budget_options(parser)
     _add_answer_options(parser)
-    options.add_model_options(parser)
+    option_groups.add_model_options(parser)
     parser.set_defaults(run=run)
 
 

@@ -9,6 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..console import option_groups, option_types
+from ..console.option_table import SHARED, add_config_option, add_shared
+from ..console.terminal import StatusLine, printable, say
+from ..console.usage import UsageError
 from ..errors import InputError
 from ..images.load import load_image
 from ..model_files.gguf_file import GGUFFile, read_gguf
@@ -22,10 +26,6 @@ from ..model_files.quantize import (
     weight_types,
 )
 from ..vision.drift import Drift, measure_drift
-from . import options, values
-from .shared import SHARED, add_config_option, add_shared
-from .terminal import StatusLine, printable, say
-from .usage import UsageError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DESCRIPTION = """\
@@ -46,11 +46,11 @@ examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = options.new_parser(
+    parser = option_groups.new_parser(
         commands, "quantize", "write a mmproj file in another type", DESCRIPTION, EXAMPLES
     )
     add = parser.add_argument
-    add("mmproj", metavar="MMPROJ", type=values.existing_file, help="the vision file to read")
+    add("mmproj", metavar="MMPROJ", type=option_types.existing_file, help="the vision file to read")
     add("out", metavar="OUT", type=Path, help="the file to write")
     add(
         "--type",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..console.terminal import RunStatus, StatusLine, duration, say
 from ..qa.progress import BatchProgress
-from .terminal import RunStatus, StatusLine, duration, say
 
 PAUSE = 10.0  # seconds between two lines where nobody watches
 

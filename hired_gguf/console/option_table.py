@@ -9,7 +9,7 @@ from typing import Any
 
 from ..prompt.templates import BUILT_IN
 from ..selection.budget import ALLOCATIONS, NEWLINES
-from . import values
+from . import option_types
 
 MOST = 2**31 - 1
 
@@ -52,14 +52,14 @@ MODEL = (
     SharedOption(
         "model",
         "language model (default: $HIRED_GGUF_MODEL)",
-        parse=values.existing_file,
+        parse=option_types.existing_file,
         metavar="FILE",
         is_path=True,
     ),
     SharedOption(
         "mmproj",
         "vision encoder and projector (default: $HIRED_GGUF_MMPROJ)",
-        parse=values.existing_file,
+        parse=option_types.existing_file,
         metavar="FILE",
         is_path=True,
     ),
@@ -67,7 +67,7 @@ MODEL = (
         "n-ctx",
         "context size: question, visual tokens and answer (default: 4096)",
         4096,
-        values.number(int, 1, 2**20),
+        option_types.number(int, 1, 2**20),
         _WHOLE,
         "TOKENS",
     ),
@@ -75,18 +75,23 @@ MODEL = (
         "gpu-layers",
         "layers of the language model on the GPU, -1 for all (default: -1)",
         -1,
-        values.number(int, -1, MOST),
+        option_types.number(int, -1, MOST),
         _WHOLE,
         "N",
     ),
     SharedOption(
-        "threads", "CPU threads (default: by the CPU's cores)", None, values.number(int, 1, 512), _WHOLE, "N"
+        "threads",
+        "CPU threads (default: by the CPU's cores)",
+        None,
+        option_types.number(int, 1, 512),
+        _WHOLE,
+        "N",
     ),
     SharedOption(
         "device",
         "of the vision encoder: auto, cpu, gpu, or a name that 'doctor' lists (default: auto)",
         "auto",
-        values.device,
+        option_types.device,
         metavar="NAME",
     ),
     SharedOption(
@@ -98,7 +103,7 @@ BUDGET = (
         "budget",
         "a fraction of all visual tokens (1.0 is all), or their number, as 640 (default: 0.2)",
         0.2,
-        values.budget,
+        option_types.budget,
         _NUMBER,
         "B",
     ),
@@ -106,7 +111,7 @@ BUDGET = (
         "alpha",
         "the whole picture's share of the budget, 0 to 1; its tiles get the rest (default: 0.5)",
         0.5,
-        values.number(float, 0, 1),
+        option_types.number(float, 0, 1),
         _NUMBER,
         "A",
     ),
@@ -133,7 +138,7 @@ ANSWER = (
         "max-tokens",
         "longest answer in tokens (default: 256)",
         256,
-        values.number(int, 1, MOST),
+        option_types.number(int, 1, MOST),
         _WHOLE,
         "N",
     ),
@@ -141,7 +146,7 @@ ANSWER = (
         "temperature",
         "0 always takes the likeliest token, 1 samples as trained (default: 0.0)",
         0.0,
-        values.number(float, 0),
+        option_types.number(float, 0),
         _NUMBER,
         "T",
     ),
@@ -149,7 +154,7 @@ ANSWER = (
         "seed",
         "of the sampling; same seed, same answer (default: random)",
         None,
-        values.number(int, 0, 2**32 - 1),
+        option_types.number(int, 0, 2**32 - 1),
         _WHOLE,
         "N",
     ),
@@ -157,7 +162,7 @@ ANSWER = (
         "allow-http",
         "let a picture be fetched from an http(s) URL (default: no)",
         False,
-        values.yes_or_no,
+        option_types.yes_or_no,
         (bool,),
     ),
 )

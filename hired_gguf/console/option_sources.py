@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .shared import SHARED, SharedOption
+from .option_table import SHARED, SharedOption
 from .usage import UsageError
 
 if sys.version_info >= (3, 11):

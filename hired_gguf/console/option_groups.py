@@ -6,7 +6,7 @@ import argparse
 import secrets
 from typing import Any
 
-from .shared import ANSWER, BUDGET, MODEL, SHARED, add_config_option, add_shared
+from .option_table import ANSWER, BUDGET, MODEL, SHARED, add_config_option, add_shared
 
 
 def new_parser(

@@ -1,0 +1,1 @@
+"""What commands share: options and where they come from, the terminal, loading."""
