@@ -15,7 +15,7 @@ import hired_gguf
 from hired_gguf import ClosedError, InputError, LlavaNext, OutputError, PromptError
 from hired_gguf.context.prefill import freshen, state_of
 from hired_gguf.model_files.gguf_file import fingerprint, read_gguf
-from hired_gguf.qa import lines
+from hired_gguf.qa import lines_file
 
 VARYING = ("timings", "reuse")
 COLOUR = {"type": "object", "properties": {"colour": {"enum": ["red", "green"]}}, "required": ["colour"]}
@@ -332,7 +332,7 @@ def test_progress(llm, tmp_path):
 @pytest.mark.parametrize(("step", "again"), [(1, False), (97, True)])
 def test_truncated_at_every_byte_of_the_last_two_records(llm, tmp_path, monkeypatch, step, again):
     """Two thousand runs, in which the model answers a question once; and some in which it is asked again."""
-    monkeypatch.setattr(lines.os, "fsync", lambda fd: None)
+    monkeypatch.setattr(lines_file.os, "fsync", lambda fd: None)
     monkeypatch.chdir(tmp_path)
     Image.effect_noise((20, 20), 60).save("a.png")
     if not again:

@@ -16,8 +16,8 @@ from llava import MMPROJ, NAMES, TEXT, photo
 
 from hired_gguf import LlavaNext
 from hired_gguf.cli import main
-from hired_gguf.commands.batch_status import BatchStatus, in_words
-from hired_gguf.commands.terminal import StatusLine, duration
+from hired_gguf.commands.qa_status import BatchStatus, in_words
+from hired_gguf.console.terminal import StatusLine, duration
 from hired_gguf.qa.progress import BatchProgress
 
 PAIR = ("--model", str(TEXT), "--mmproj", str(MMPROJ), "--threads", "1", "--max-tokens", "4")
@@ -220,7 +220,7 @@ def test_durations(seconds, words):
 
 def test_lines_where_nobody_watches_are_few(capsys, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("hired_gguf.commands.terminal.time.monotonic", lambda: 1000 + now[0])
+    monkeypatch.setattr("hired_gguf.console.terminal.time.monotonic", lambda: 1000 + now[0])
     status = BatchStatus(StatusLine())
     progress = BatchProgress(total=100, images=1)
     for second in range(35):

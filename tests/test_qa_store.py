@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hired_gguf import OutputError
-from hired_gguf.qa import lines
-from hired_gguf.qa.lines import LinesFile
+from hired_gguf.qa import lines_file
+from hired_gguf.qa.lines_file import LinesFile
 from hired_gguf.qa.record import FIRST_FIELD, as_line, make_record
 from hired_gguf.qa.settings import Settings
 from hired_gguf.qa.store import Store, require_file
@@ -29,7 +29,7 @@ KEYS = [f"{n:032x}" for n in range(6)]
 def hasty():
     """Waiting for the disk is tested by the order of calls."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines.os, "fsync", lambda fd: None)
+        patch.setattr(lines_file.os, "fsync", lambda fd: None)
         yield
 
 
@@ -336,8 +336,8 @@ class Disk:
     def __init__(self, monkeypatch, fail_at):
         self.calls, self.fail_at = 0, fail_at
         self.write, self.fsync = os.write, os.fsync
-        monkeypatch.setattr(lines.os, "write", self._write)
-        monkeypatch.setattr(lines.os, "fsync", self._fsync)
+        monkeypatch.setattr(lines_file.os, "write", self._write)
+        monkeypatch.setattr(lines_file.os, "fsync", self._fsync)
 
     def _next(self):
         self.calls += 1
@@ -386,9 +386,11 @@ def test_a_record_counts_when_the_disk_has_it(tmp_path, monkeypatch):
     """A new file's name is synced, then each line after it is written whole."""
     calls = []
     write = os.write
-    monkeypatch.setattr(lines.os, "write", lambda fd, data: calls.append("write") or write(fd, data))
+    monkeypatch.setattr(lines_file.os, "write", lambda fd, data: calls.append("write") or write(fd, data))
     monkeypatch.setattr(
-        lines.os, "fsync", lambda fd: calls.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
+        lines_file.os,
+        "fsync",
+        lambda fd: calls.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file"),
     )
     file = LinesFile(tmp_path / "o.jsonl", (FIRST_FIELD,))
     for index in range(2):
@@ -400,7 +402,7 @@ def test_a_record_counts_when_the_disk_has_it(tmp_path, monkeypatch):
 def test_a_short_write_goes_on(tmp_path, monkeypatch):
     file = LinesFile(tmp_path / "o.jsonl", (FIRST_FIELD,))
     write = os.write
-    monkeypatch.setattr(lines.os, "write", lambda fd, data: write(fd, data[:5]))
+    monkeypatch.setattr(lines_file.os, "write", lambda fd, data: write(fd, data[:5]))
     place = file.append(record(0))
     assert file.read(place) == as_line(record(0)) == (tmp_path / "o.jsonl").read_bytes()
     file.close()

@@ -14,7 +14,7 @@ from typing import Any
 from ..chat.answer import Answer, Answerer
 from ..errors import ClosedError, CrashError
 from . import schema
-from .memory import Memory
+from .memory_store import Memory
 from .pictures import Picture, group_by_image
 from .progress import BatchProgress, OnProgress
 from .record import Record, make_record

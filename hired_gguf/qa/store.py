@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..errors import OutputError
 from .journal import Journal
-from .lines import LinesFile, Place, replace_file
+from .lines_file import LinesFile, Place, replace_file
 from .record import FIRST_FIELD, Record, as_line, has_failed, is_record, with_labels
 from .settings import Settings
 from .task import Task
