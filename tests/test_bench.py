@@ -23,6 +23,7 @@ from hired_gguf.bench import chart, machine, pair, report, runner
 from hired_gguf.bench import child as child_module
 from hired_gguf.bench.child import Child, ChildError
 from hired_gguf.bench.engine import Settings
+from hired_gguf.bench.engine_stock import StockEngine
 from hired_gguf.bench.fit import fit_line, fit_runs
 from hired_gguf.bench.measurement import Measurement, StreamClock, kv_bytes_per_token, peak_rss
 from hired_gguf.bench.pictures import SIZES_HW, default_picture, write_pictures
@@ -31,11 +32,10 @@ from hired_gguf.bench.predict import case_seconds, plan_seconds, predict, predic
 from hired_gguf.bench.probe import Probe
 from hired_gguf.bench.ratios import Spread, ratios, spread
 from hired_gguf.bench.results import write_whole
-from hired_gguf.bench.stock import StockEngine
-from hired_gguf.bench.table import Table
 from hired_gguf.cli import main
 from hired_gguf.errors import HiredError, NativeError
 from hired_gguf.model_files.mmproj import read_mmproj
+from hired_gguf.reporting import Table
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "hired-gguf")
 FIELDS = {

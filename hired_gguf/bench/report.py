@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from ..reporting import Table
 from .plan import FIRST, SECOND_IMAGE, SECOND_QUESTION, case_label
 from .ratios import Spread
-from .table import Table
 
 Document = Mapping[str, Any]
 TASKS = {

@@ -14,9 +14,9 @@ from typing import IO, Any
 from ..errors import HiredError, NativeError
 from ..native.log import NativeLog
 from .engine import Engine, Settings
-from .ours import OurEngine
+from .engine_hired import OurEngine
+from .engine_stock import StockEngine
 from .probe import run_probe
-from .stock import StockEngine
 
 ENGINES: dict[str, Callable[[Settings], Engine]] = {"stock": StockEngine, "ours": OurEngine}
 
