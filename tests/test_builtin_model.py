@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
 from hired_gguf import HiredError, LlavaNext, default_model, read_mmproj
-from hired_gguf.evaluation.builtin import builtin_pictures
+from hired_gguf.evaluation.builtin_tasks import builtin_pictures
 from hired_gguf.evaluation.configuration import Configuration
 from hired_gguf.evaluation.run import evaluate
 from hired_gguf.model_files import builtin

@@ -10,7 +10,7 @@ import pytest
 
 from hired_gguf.cli import main
 from hired_gguf.commands.eval_status import EvalStatus
-from hired_gguf.commands.terminal import StatusLine
+from hired_gguf.console.terminal import StatusLine
 from hired_gguf.errors import InputError
 from hired_gguf.evaluation import chart, read_pictures, report
 

@@ -24,7 +24,7 @@ from hired_gguf.evaluation import (
     normalise,
     one_at_a_time,
 )
-from hired_gguf.evaluation.builtin import KINDS
+from hired_gguf.evaluation.builtin_tasks import KINDS
 from hired_gguf.evaluation.random_tokens import RandomTokens
 from hired_gguf.evaluation.recall import all_kept, patches_of
 from hired_gguf.evaluation.tasks import count, sample

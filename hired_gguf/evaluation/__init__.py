@@ -1,11 +1,11 @@
 """How often answers are right under each budget and policy (`hired-gguf eval`, docs/evaluation.md)."""
 
-from .builtin import builtin_pictures
+from .builtin_tasks import builtin_pictures
 from .configuration import Configuration, cross_product, one_at_a_time
-from .jsonl import read_pictures
 from .matching import is_right, normalise
 from .results import Results
 from .run import Settings, evaluate
+from .task_file import read_pictures
 from .tasks import Picture, Question
 
 __all__ = [

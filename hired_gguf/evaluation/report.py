@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..bench.table import Table
+from ..reporting import Table
 
 Document = Mapping[str, Any]
 NOTE = (

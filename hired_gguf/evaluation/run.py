@@ -15,11 +15,11 @@ from ..model import LlavaNext
 from ..vision.encoding import EncodedImage, tiling_of
 from .configuration import Configuration
 from .layers import require_layers
-from .other_layers import OtherAttention, OtherLayers, attention_for, layers_needed
 from .outcome import Outcome, PictureResult
 from .random_tokens import RandomTokens
 from .recall import all_kept, patches_of
 from .results import Results
+from .selectors import OtherAttention, OtherLayers, attention_for, layers_needed
 from .tasks import Picture, count
 
 PLACE = "{question}"
