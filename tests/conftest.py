@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import llama_cpp
 import pytest
-from llava import MMPROJ, TEXT
-
-from hired_gguf import HiREDChatHandler, LlavaNext, VisionEncoder
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-
+from golden_pair import MMPROJ, TEXT
 from synthesize import synthesize
 
-# One thread each: waiting threads spin in ggml, which is slow where something else runs too.
-CONTEXT = 1024
+from hired_gguf import HiREDChatHandler, LlavaNext, VisionEncoder
+from models import CONTEXT, load_llama
 
 
 def pytest_report_header():
@@ -57,11 +50,6 @@ def encodings(monkeypatch):
 
     monkeypatch.setattr(VisionEncoder, "encode", spy)
     return images
-
-
-def load_llama(path, **options):
-    defaults = {"verbose": False, "n_ctx": CONTEXT, "n_threads": 1, "n_threads_batch": 1}
-    return llama_cpp.Llama(str(path), **{**defaults, **options})
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from llava import MMPROJ
+from golden_pair import MMPROJ
 
 import hired_gguf
 from hired_gguf import _core, errors

@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import CONTEXT, load_llama
 from gguf_rewrite import rewrite
-from llava import answer_of, assistant, image, photo, system, user
+from golden_pair import answer_of, assistant, image, photo, system, user
 
 from hired_gguf import (
     Answer,
@@ -28,6 +27,7 @@ from hired_gguf import (
     PromptError,
     StreamError,
 )
+from models import CONTEXT, load_llama
 
 QUESTION = "What is this?"
 
