@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from golden_pair import NAMES, photo
+from paths import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9, fork and signals of POSIX")
 
-DRIVER = Path(__file__).parent / "qa_driver.py"
+DRIVER = ROOT / "tests" / "support" / "qa_driver.py"
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "hired-gguf")
 VARYING = ("timings", "reuse")
 QUESTIONS = [f"What is number {number}?" for number in range(10)]
