@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import fields
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import llama_cpp
 
 from .chat.answer import Answer, AnswerStream
 from .chat.conversation import Chat
-from .chat.handler import HiREDChatHandler
+from .chat.handler import HandlerOptions, HiREDChatHandler
 from .context.prefill import state_of
 from .context.run import Run
 from .context.visual_rows import Selector
@@ -21,7 +23,6 @@ from .errors import ClosedError, NativeError
 from .model_files.pair import check_pair, read_text_model
 from .native.amx_crash import require_sound_cpu
 from .native.kernels import q4_kernels
-from .progress import Progress
 from .prompt.messages import Images, Messages, user_message
 from .prompt.sampling import check_names
 from .qa.batch import ask_many
@@ -29,19 +30,43 @@ from .qa.progress import OnProgress
 from .qa.record import Record
 from .qa.settings import Settings, settings_of_files
 from .qa.task import Tasks
+from .selection.budget import BUDGET_OPTIONS
 from .vision.encoding import EncodedImage
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class ModelOptions(HandlerOptions, total=False):
+    """The keyword arguments of `LlavaNext`: the handler's, and those of ``llama_cpp.Llama`` that fit here."""
+
+    n_batch: int
+    n_ubatch: int
+    flash_attn: bool
+    offload_kqv: bool
+    type_k: int
+    type_v: int
+    main_gpu: int
+    split_mode: int
+    tensor_split: list[float]
+    use_mmap: bool
+    use_mlock: bool
+    numa: bool | int
+    seed: int
+    logits_all: bool
 
 
 class LlavaNext:
     """A language model and its vision encoder, with a budget of visual tokens.
 
-    ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``template``,
-    ``allow_http``, ``on_progress``, ``cache_bytes`` and ``cache_dir`` those of `HiREDChatHandler`. ``n_ctx``
-    counts tokens, visual ones included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if
-    llama-cpp-python was built for one; ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
+    ``budget``, and ``tokens``, ``policy``, ``alpha``, ``allocation``, ``selection`` and ``newlines`` beside
+    it, are those of `TokenBudget.changed`; ``template``, ``allow_http``, ``on_progress``, ``cache_bytes`` and
+    ``cache_dir`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones included.
+    ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for one;
+    ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
 
     Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded, NativeError if
-    llama.cpp cannot load the model or give it a context of that size.
+    llama.cpp cannot load the model or give it a context of that size, TypeError for an unknown option.
     """
 
     def __init__(
@@ -49,51 +74,27 @@ class LlavaNext:
         model: str | os.PathLike[str],
         mmproj: str | os.PathLike[str],
         *,
-        budget: int | float = 0.2,
-        alpha: float = 0.5,
-        allocation: str = "hired",
-        newlines: str = "auto",
-        template: str | None = None,
-        allow_http: bool = False,
-        on_progress: Progress | None = None,
-        cache_bytes: int = 512 << 20,
-        cache_dir: str | os.PathLike[str] | None = None,
         n_ctx: int = 4096,
         n_gpu_layers: int = -1,
-        n_threads: int | None = None,
-        device: str = "auto",
-        flash_attention: str = "auto",
-        verbose: bool = False,
-        **llama_options: Any,
+        **options: Unpack[ModelOptions],
     ) -> None:
+        given: dict[str, Any] = {**options}
+        own = {name: given.pop(name) for name in HandlerOptions.__annotations__ if name in given}
+        _require_known(given)
         text = read_text_model(model)
         require_sound_cpu(text.path, n_gpu_layers)
-        self.handler = HiREDChatHandler(
-            mmproj,
-            budget=budget,
-            alpha=alpha,
-            allocation=allocation,
-            newlines=newlines,
-            template=template,
-            allow_http=allow_http,
-            on_progress=on_progress,
-            cache_bytes=cache_bytes,
-            cache_dir=cache_dir,
-            n_threads=n_threads,
-            device=device,
-            flash_attention=flash_attention,
-            verbose=verbose,
-        )
+        self.handler = HiREDChatHandler(mmproj, **own)
         check_pair(self.handler.info, text.width, model)
+        threads = own.get("n_threads")
         self._llama: llama_cpp.Llama | None = _load(
             os.fspath(model),
             chat_handler=self.handler,
             n_ctx=n_ctx,
             n_gpu_layers=n_gpu_layers,
-            n_threads=n_threads,
-            n_threads_batch=n_threads,
-            verbose=verbose,
-            **llama_options,
+            n_threads=threads,
+            n_threads_batch=threads,
+            verbose=own.get("verbose", False),
+            **given,
         )
         self.handler.load()
 
@@ -124,8 +125,8 @@ class LlavaNext:
         """Ask about one picture, several (a list), or none (None).
 
         Greedy unless ``temperature`` says otherwise. Other options are those of ``create_chat_completion``,
-        and ``budget``, ``alpha``, ``allocation`` and ``newlines`` for this question alone. With ``fresh`` an
-        answer has the same numbers as in a fresh context, whatever was asked about the image before.
+        and those of `TokenBudget.changed` (``budget``, ``policy``...) for this question alone. With ``fresh``
+        an answer has the same numbers as in a fresh context, whatever was asked about the image before.
         ``selector`` is another chooser of tokens: it takes an `EncodedImage` and a `TokenBudget`, and returns
         a `Selection`.
         """
@@ -196,15 +197,22 @@ class LlavaNext:
         )
 
     def _settings(self, options: dict[str, Any]) -> Settings:
-        own = vars(self.handler.token_budget)
-        named = {f.name for f in fields(Settings)} - {"model", "mmproj", "chat_template", "sampling"}
-        given = {name: value for name, value in options.items() if name in named}
+        named = {f.name for f in fields(Settings)} - {
+            "model",
+            "mmproj",
+            "token_budget",
+            "chat_template",
+            "sampling",
+        }
+        budget = {name: options.pop(name) for name in BUDGET_OPTIONS if name in options}
+        given = {name: options.pop(name) for name in named if name in options}
         return settings_of_files(
             self.llama.model_path,
             self.handler.info,
             chat_template=self.handler.template,
-            sampling={name: value for name, value in options.items() if name not in named},
-            **{**own, **given},
+            token_budget=self.handler.token_budget.changed(**budget),
+            sampling=options,
+            **given,
         )
 
     def chat(self, *, system: str | None = None, **options: Any) -> Chat:
@@ -227,6 +235,17 @@ class LlavaNext:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _require_known(options: Mapping[str, Any]) -> None:
+    """Raise TypeError for what ``llama_cpp.Llama`` does not know: it takes any name without a word."""
+    known = {*inspect.signature(llama_cpp.Llama).parameters, *HandlerOptions.__annotations__}
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise TypeError(
+                f"LlavaNext has no option {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+            )
 
 
 def _load(path: str, **options: Any) -> llama_cpp.Llama:

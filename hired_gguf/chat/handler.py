@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llama_cpp
 from llama_cpp import llama_chat_format
@@ -24,18 +24,36 @@ from ..prompt.messages import ImagePart, Messages, parse_messages
 from ..prompt.sampling import PASSED_ON, check_sampling, stop_strings
 from ..prompt.templates import ChatTemplate, choose_template, render
 from ..prompt.tokens import PromptTokenizer, Segment
-from ..selection.budget import TokenBudget
+from ..selection.budget import BUDGET_OPTIONS, DEFAULT, BudgetOptions, TokenBudget
 from ..vision.cache import EncodingCache, encoder_identity
 from ..vision.encoder import VisionEncoder
 from ..vision.encoding import EncodedImage, tiling_of
 from .stream import REST_OF_CHARACTER, TokenClock, guarded_stream
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class HandlerOptions(BudgetOptions, total=False):
+    """The keyword arguments of `HiREDChatHandler`."""
+
+    template: str | None
+    on_progress: Progress | None
+    allow_http: bool
+    cache_bytes: int
+    cache_dir: str | os.PathLike[str] | None
+    n_threads: int | None
+    device: str
+    flash_attention: str
+    verbose: bool
+
 
 class HiREDChatHandler:
     """Pass it as ``Llama(..., chat_handler=HiREDChatHandler("mmproj.gguf", budget=0.2))``.
 
-    ``budget``, ``alpha``, ``allocation`` and ``newlines`` are those of `TokenBudget`; ``token_budget`` may be
-    changed between calls, and a direct call of the handler takes the same names for itself alone.
+    ``budget``, and ``tokens``, ``policy``, ``alpha``, ``allocation``, ``selection`` and ``newlines`` beside
+    it, are those of `TokenBudget.changed`; ``token_budget`` may be set between calls, and a direct call of
+    the handler takes the same names for itself alone.
     ``template`` is "vicuna", "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs
     be fetched. ``last_run`` tells what the latest call did. Encoded images stay in memory, up to
     ``cache_bytes`` (0 for none), and in files under ``cache_dir`` if it is given, up to 4 GiB: they are as
@@ -50,10 +68,6 @@ class HiREDChatHandler:
         self,
         mmproj: str | os.PathLike[str],
         *,
-        budget: int | float = 0.2,
-        alpha: float = 0.5,
-        allocation: str = "hired",
-        newlines: str = "auto",
         template: str | None = None,
         on_progress: Progress | None = None,
         allow_http: bool = False,
@@ -63,8 +77,9 @@ class HiREDChatHandler:
         device: str = "auto",
         flash_attention: str = "auto",
         verbose: bool = False,
+        **budget: Unpack[BudgetOptions],
     ) -> None:
-        self.token_budget = TokenBudget(budget, alpha, allocation, newlines)
+        self.token_budget = DEFAULT.changed(**budget)
         choose_template(template, None)
         self.template = template
         self.on_progress = on_progress
@@ -86,7 +101,7 @@ class HiREDChatHandler:
         """The vision encoder. The first image loads it too, but then waits for it."""
         with self._lock:
             if self._encoder is None:
-                self._encoder = VisionEncoder(self.info.path, **self._encoder_options)
+                self._encoder = VisionEncoder(self.info, **self._encoder_options)
             return self._encoder
 
     def close(self) -> None:
@@ -137,7 +152,7 @@ class HiREDChatHandler:
         sampling = {"temperature": 0.2, **{name: v for name, v in given.items() if v is not None}}
         if logprobs and not llama._logits_all:
             raise PromptError("logprobs need Llama(logits_all=True)")
-        config = self._config_for(options)
+        config = self.token_budget.changed(**{n: options.pop(n) for n in BUDGET_OPTIONS if n in options})
         tools, tool_choice = as_tools(functions, function_call, tools, tool_choice)
         tool = forced_tool(tools, tool_choice)
         grammar = answer_grammar(response_format, tool) or grammar
@@ -172,10 +187,6 @@ class HiREDChatHandler:
                 completion["usage"]["prompt_tokens_details"] = {"cached_tokens": run.reused_tokens}
                 return _as_chat(clock.correct(completion), tool, stream)
             return guarded_stream(llama, prompt, _as_chat(map(clock.correct, completion), tool, stream))
-
-    def _config_for(self, options: dict[str, Any]) -> TokenBudget:
-        names = ("budget", "alpha", "allocation", "newlines")
-        return TokenBudget(**{name: options.pop(name, getattr(self.token_budget, name)) for name in names})
 
     def _tokenise(
         self,

@@ -11,6 +11,7 @@ from ..chat.answer import Answer
 from ..console import loading, option_groups
 from ..console.terminal import StatusLine, print_answer, print_summary
 from ..console.usage import UsageError
+from ..selection.budget import TokenBudget
 
 EXAMPLES = """\
 examples:
@@ -63,14 +64,14 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             answer = asked.read()
             status.clear()
-            print(json.dumps(as_json(answer, pair, args.budget)))
+            print(json.dumps(as_json(answer, pair, args.token_budget)))
         else:
             print_answer(asked, status)
             print_summary(asked.run)
     return 0
 
 
-def as_json(answer: Answer, pair: tuple[Path, Path], budget: int | float) -> dict[str, Any]:
+def as_json(answer: Answer, pair: tuple[Path, Path], budget: TokenBudget) -> dict[str, Any]:
     """An answer, and what made it, for machines. ``timings`` are seconds."""
     fields = answer.as_dict()
     return {
@@ -78,5 +79,5 @@ def as_json(answer: Answer, pair: tuple[Path, Path], budget: int | float) -> dic
         **fields,
         "model": str(pair[0]),
         "mmproj": str(pair[1]),
-        "budget": budget,
+        **vars(budget),
     }

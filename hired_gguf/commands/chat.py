@@ -115,7 +115,7 @@ class Session:
         self._pictures = pictures
         self._shown: list[Image.Image] = []  # with the latest question that had any
         self._answered: Answered | None = None
-        self._budget: int | float = args.budget
+        self._budget = args.token_budget
         self._commands: dict[str, Callable[[str], None]] = {
             "/image": self._add_picture,
             "/budget": self._set_budget,
@@ -167,7 +167,7 @@ class Session:
 
     def _set_budget(self, text: str) -> None:
         try:
-            self._budget = option_types.budget(text)
+            self._budget = self._budget.changed(budget=option_types.budget(text))
         except argparse.ArgumentTypeError as error:
             raise UsageError(f"/budget: {error}") from None
 

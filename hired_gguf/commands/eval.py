@@ -23,7 +23,6 @@ from ..evaluation.task_file import read_pictures
 from ..evaluation.tasks import Picture, sample
 from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
-from ..selection.budget import TokenBudget
 from .eval_configurations import configurations_of
 from .eval_options import BUILTIN, QUESTIONS, add_eval_options
 from .eval_status import EvalStatus
@@ -54,7 +53,7 @@ def add_parser(commands: Any) -> None:
     )
     add_eval_options(parser)
     option_groups.add_model_options(parser)
-    parser.set_defaults(run=run, **asdict(TokenBudget()), allow_http=False)
+    parser.set_defaults(run=run, allow_http=False)
 
 
 def run(args: argparse.Namespace) -> int:

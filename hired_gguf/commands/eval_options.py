@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..console import option_types
 from ..console.option_table import SHARED, add_shared
-from ..evaluation.configuration import BUDGETS, DEFAULT, SELECTIONS
-from ..evaluation.layers import Layers, name_of
+from ..evaluation.configuration import BUDGETS, SELECTIONS
+from ..evaluation.layers import FIRST_AND_LAST, Layers, name_of
 from ..evaluation.run import PLACE, Settings
-from ..selection.budget import ALLOCATIONS, NEWLINES
+from ..selection.budget import DEFAULT as DEFAULT_BUDGET
+from ..selection.policies import ALLOCATIONS, NEWLINES
 
 BUILTIN = "builtin"
 QUESTIONS = 600
@@ -57,14 +58,14 @@ def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
         ("--selections", "selections", SELECTIONS),
         ("--newlines", "newline_rules", NEWLINES),
     ):
-        about = f"of {', '.join(allowed)} (default: {allowed[0]})"
+        about = f"{', '.join(allowed)} (default: {next(iter(allowed))})"
         add(name, dest=dest, type=names(allowed), metavar="NAME,...", help=about)
     add(
         "--alpha",
         dest="alphas",
         type=alphas,
         metavar="A,...",
-        help=f"numbers from 0 to 1 (default: {DEFAULT.alpha})",
+        help=f"numbers from 0 to 1 (default: {DEFAULT_BUDGET.alpha})",
     )
     add(
         "--layers",
@@ -72,7 +73,7 @@ def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
         metavar="FIRST:LAST,...",
         help="vision layers: the one whose CLS attention allots the budget, and the one whose picks the "
         "tokens; from 0, or negative from the end. A list that begins with a minus needs a =, as in "
-        f"--layers=-1:-1 (default: {name_of(DEFAULT.layers)})",
+        f"--layers=-1:-1 (default: {name_of(FIRST_AND_LAST)})",
     )
 
 
@@ -115,7 +116,7 @@ def _add_answer_options(parser: argparse.ArgumentParser) -> None:
     group.set_defaults(shared=(*group.get_default("shared"), chat.name))
 
 
-def names(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
+def names(allowed: Collection[str]) -> Callable[[str], list[str]]:
     """A list of such names, each once."""
 
     def parse(text: str) -> list[str]:
@@ -142,6 +143,6 @@ def _pair(text: str) -> Layers:
         first, last = map(int, text.split(":"))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not FIRST:LAST, two whole numbers as in {name_of(DEFAULT.layers)}"
+            f"{text!r} is not FIRST:LAST, two whole numbers as in {name_of(FIRST_AND_LAST)}"
         ) from None
     return first, last

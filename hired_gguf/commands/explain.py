@@ -16,7 +16,8 @@ from ..console.usage import UsageError
 from ..explain.counts import count_table
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_all, draw_one, numbers
-from ..selection.budget import ALLOCATIONS
+from ..selection.budget import TokenBudget
+from ..selection.policies import ALLOCATIONS
 from ..selection.selection import Selection
 
 EXAMPLES = """\
@@ -93,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
     if out == args.json:
         raise UsageError(f"{str(out)!r} is named for the drawing and for the numbers")
     picture = loading.load_picture(args.image, args.allow_http)
-    wanted = args.compare or [args.allocation]
+    budget = args.token_budget
+    wanted = [budget.changed(allocation=name) for name in args.compare or [budget.allocation]]
     with StatusLine() as status:
         if args.question is None:
             mmproj = loading.vision_file(args)
@@ -128,29 +130,32 @@ def same_file(path: Path, image: str) -> bool:
 
 
 def select(
-    args: argparse.Namespace, mmproj: Path, picture: Image.Image, wanted: list[str], status: StatusLine
+    args: argparse.Namespace,
+    mmproj: Path,
+    picture: Image.Image,
+    wanted: list[TokenBudget],
+    status: StatusLine,
 ) -> list[Explained]:
-    """Encode once, select for each allocation."""
+    """Encode once, select for each budget."""
     with loading.load_encoder(args, mmproj, status) as encoder:
         status.show("encoding the picture")
         encoding = encoder.encode(picture, features=False)
-    given = {"alpha": args.alpha, "newlines": args.newlines}
-    return [Explained(encoding.select(args.budget, allocation=name, **given)) for name in wanted]
+    return [Explained(encoding.select_with(budget)) for budget in wanted]
 
 
 def ask(
     args: argparse.Namespace,
     pair: tuple[Path, Path],
     picture: Image.Image,
-    wanted: list[str],
+    wanted: list[TokenBudget],
     status: StatusLine,
 ) -> list[Explained]:
-    """Ask once for each allocation; the picture is encoded the first time."""
+    """Ask once for each budget; the picture is encoded the first time."""
     found = []
     with loading.load_model(args, pair, status) as llm:
-        for name in wanted:
-            status.show(f"asking with {name}")
-            answer = llm.ask(picture, args.question, allocation=name, **option_groups.answer_options(args))
+        for budget in wanted:
+            status.show(f"asking with {budget.allocation}")
+            answer = llm.ask(picture, args.question, budget=budget, **option_groups.answer_options(args))
             found.append(Explained(answer.selections[0], answer.text))
     return found
 

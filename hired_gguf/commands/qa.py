@@ -146,10 +146,7 @@ def _settings(args: argparse.Namespace, pair: tuple[Path, Path]) -> Settings:
     return settings_of_files(
         pair[0],
         read_mmproj(pair[1]),
-        budget=args.budget,
-        alpha=args.alpha,
-        allocation=args.allocation,
-        newlines=args.newlines,
+        token_budget=args.token_budget,
         chat_template=args.template,
         template=args.question_template,
         system=args.system,

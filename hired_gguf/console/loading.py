@@ -77,10 +77,7 @@ def load_model(
     status.show(f"loading {pair[0].name}")
     return LlavaNext(
         *pair,
-        budget=args.budget,
-        alpha=args.alpha,
-        allocation=args.allocation,
-        newlines=args.newlines,
+        budget=args.token_budget,
         template=args.template,
         allow_http=args.allow_http,
         on_progress=on_progress or status.progress,

@@ -11,7 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .option_table import SHARED, SharedOption
+from ..errors import BudgetError
+from ..selection.budget import DEFAULT as DEFAULT_BUDGET
+from ..selection.budget import TokenBudget
+from .option_table import BUDGET, SHARED, SharedOption
 from .usage import UsageError
 
 if sys.version_info >= (3, 11):
@@ -42,7 +45,7 @@ class ConfigFile:
 def fill(args: argparse.Namespace) -> None:
     """Set each shared option that the command line does not; ``args.origins`` says where each is from.
 
-    Raises UsageError.
+    ``args.token_budget`` is what the options of the budget come to. Raises UsageError.
     """
     names = getattr(args, "shared", ())
     file = read_config(args.config) if names else None
@@ -53,6 +56,32 @@ def fill(args: argparse.Namespace) -> None:
         elif file is not None:
             value, args.origins[option.name] = look_up(option, file)
             setattr(args, option.dest, value)
+    args.token_budget = _token_budget(args)
+
+
+def _token_budget(args: argparse.Namespace) -> TokenBudget:
+    """The budget that the options name; what stands nearer to the command line goes over what stands farther.
+
+    So ``--policy official`` is not undone by an alpha of the options file. Raises UsageError.
+    """
+    budget = DEFAULT_BUDGET
+    for nearness in range(3):
+        given = {
+            option.dest: value
+            for option in BUDGET
+            if (value := getattr(args, option.dest, None)) is not None
+            and _nearness(args.origins.get(option.name, DEFAULT)) == nearness
+        }
+        try:
+            budget = budget.changed(**given)
+        except BudgetError as error:
+            raise UsageError(str(error).removeprefix("[config] ")) from None
+    return budget
+
+
+def _nearness(origin: str) -> int:
+    """2 for the command line, 1 for a variable, 0 for the file and the default."""
+    return 2 if origin == COMMAND_LINE else int(origin.startswith(PREFIX))
 
 
 def look_up(option: SharedOption, file: ConfigFile) -> tuple[Any, str]:

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..prompt.templates import BUILT_IN
-from ..selection.budget import ALLOCATIONS, NEWLINES
+from ..selection.budget import DEFAULT
+from ..selection.policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS, meanings
 from . import option_types
 
-MOST = 2**31 - 1
+LARGEST_INT = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class SharedOption:
     """An option. ``parse`` takes its text; ``kinds`` are the types that a TOML file may give it.
 
-    argparse knows no default of it, so that what was not given can be told apart; `settings.fill` knows.
+    argparse knows no default, so that what was not given can be told apart; `option_sources.fill` knows.
     """
 
     name: str
@@ -75,7 +76,7 @@ MODEL = (
         "gpu-layers",
         "layers of the language model on the GPU, -1 for all (default: -1)",
         -1,
-        option_types.number(int, -1, MOST),
+        option_types.number(int, -1, LARGEST_INT),
         _WHOLE,
         "N",
     ),
@@ -98,35 +99,52 @@ MODEL = (
         "flash-attention", "in the vision encoder (default: auto)", "auto", choices=("auto", "on", "off")
     ),
 )
+#: Their defaults are those of `TokenBudget`: an option that nobody gives is None here.
 BUDGET = (
     SharedOption(
         "budget",
-        "a fraction of all visual tokens (1.0 is all), or their number, as 640 (default: 0.2)",
-        0.2,
+        "visual tokens that stay: a fraction of all (1.0 is all), or their number, as 640 "
+        f"(default: {DEFAULT.budget})",
+        None,
         option_types.budget,
         _NUMBER,
         "B",
     ),
     SharedOption(
+        "tokens",
+        "the same as an exact number of visual tokens",
+        None,
+        option_types.number(int, 1, LARGEST_INT),
+        _WHOLE,
+        "N",
+    ),
+    SharedOption(
+        "policy",
+        "all of the following at once: hired is the paper, official the authors' code (default: hired)",
+        choices=tuple(POLICIES),
+    ),
+    SharedOption(
         "alpha",
-        "the whole picture's share of the budget, 0 to 1; its tiles get the rest (default: 0.5)",
-        0.5,
+        f"the full image's share of the budget, 0 to 1; its tiles get the rest (default: {DEFAULT.alpha})",
+        None,
         option_types.number(float, 0, 1),
         _NUMBER,
         "A",
     ),
     SharedOption(
         "allocation",
-        "how tiles share: by attention as in the paper, as the authors' released code does, "
-        "or evenly (default: hired)",
-        "hired",
-        choices=ALLOCATIONS,
+        f"how the partitions share. {meanings(ALLOCATIONS)} (default: {DEFAULT.allocation})",
+        choices=tuple(ALLOCATIONS),
+    ),
+    SharedOption(
+        "selection",
+        f"which tokens of a partition stay. {meanings(SELECTIONS)} (default: {DEFAULT.selection})",
+        choices=tuple(SELECTIONS),
     ),
     SharedOption(
         "newlines",
-        "the row-end tokens of LLaVA-Next; auto keeps them only at a full budget (default: auto)",
-        "auto",
-        choices=NEWLINES,
+        f"the row-end tokens of LLaVA-Next. {meanings(NEWLINES)} (default: {DEFAULT.newlines})",
+        choices=tuple(NEWLINES),
     ),
 )
 ANSWER = (
@@ -138,7 +156,7 @@ ANSWER = (
         "max-tokens",
         "longest answer in tokens (default: 256)",
         256,
-        option_types.number(int, 1, MOST),
+        option_types.number(int, 1, LARGEST_INT),
         _WHOLE,
         "N",
     ),

@@ -45,7 +45,7 @@ def require_room(
 def _fitting_budget(space: int, tilings: Sequence[core.Tiling], config: TokenBudget) -> str:
     """The largest fraction, in hundredths, whose rows fit."""
     for percent in range(99, 0, -1):
-        smaller = TokenBudget(percent / 100, config.alpha, config.allocation, config.newlines)
+        smaller = config.changed(budget=percent / 100)
         if min((t.partitions * t.tokens * percent // 100 for t in tilings), default=0) < 1:
             break
         rows = sum(most_visual_tokens(tiling, smaller) for tiling in tilings)

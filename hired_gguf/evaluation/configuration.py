@@ -3,89 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from ..errors import InputError
-from ..selection.budget import TokenBudget
+from ..selection.budget import DEFAULT as DEFAULT_BUDGET
+from ..selection.budget import Budget, TokenBudget
+from ..selection.policies import ALLOCATIONS, Choice
+from ..selection.policies import SELECTIONS as CHOOSERS
 from .layers import FIRST_AND_LAST, Layers, as_layers, distinct, exists, name_of
 
-SELECTIONS = ("cls", "random", "none")
+#: What selections are compared with, which no `TokenBudget` has.
+BASELINES: dict[str, Choice] = {
+    "random": Choice(
+        "As many tokens of each partition, drawn at random, stay.", "what any selection must beat"
+    ),
+    "none": Choice("No picture is shown.", "what the questions alone give away"),
+}
+SELECTIONS: dict[str, Choice] = {**CHOOSERS, **BASELINES}
 BUDGETS: tuple[int | float, ...] = (1.0, 0.4, 0.2, 0.1, 0.05)
 OTHER_LAYERS: tuple[Layers, ...] = ((-1, -1), (0, -2))  # the last allots too; the one before it picks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Configuration:
-    """How pictures are shown to the language model.
+    """How pictures are shown to the language model: a `TokenBudget`, or a baseline in its selection's place.
 
-    ``selection`` says which tokens of a partition stay: those that CLS attends to most (``"cls"``), as many
-    drawn by lot (``"random"``), or no picture at all (``"none"``), which is what the questions alone give
-    away. ``layers`` are the vision layer whose CLS attention allots the budget to partitions and the one
-    whose picks the tokens, numbered as in `VisionEncoder.encode`. The others are the options of
-    `TokenBudget`. Raises BudgetError, InputError.
+    ``selection`` is that of the budget, ``"random"`` (as many tokens drawn at random) or ``"none"`` (no
+    picture). ``layers`` are the vision layer whose CLS attention allots the budget to partitions and the one
+    whose picks the tokens, numbered as in `VisionEncoder.encode`. Other options are those of
+    `TokenBudget.of`. Raises BudgetError, InputError.
     """
 
-    budget: int | float = 0.2
-    allocation: str = "hired"
-    selection: str = "cls"
-    newlines: str = "auto"
-    alpha: float = 0.5
-    layers: Layers = FIRST_AND_LAST
+    token_budget: TokenBudget
+    baseline: str | None
+    layers: Layers
 
-    def __post_init__(self) -> None:
-        if self.selection not in SELECTIONS:
-            raise InputError(f"selection is {self.selection!r}; allowed: {', '.join(SELECTIONS)}")
-        object.__setattr__(self, "budget", self.token_budget.budget)
-        object.__setattr__(self, "layers", as_layers(self.layers))
+    def __init__(
+        self,
+        budget: Budget = DEFAULT_BUDGET,
+        *,
+        selection: str | None = None,
+        layers: Layers = FIRST_AND_LAST,
+        **options: Any,
+    ) -> None:
+        if selection is not None and selection not in SELECTIONS:
+            raise InputError(f"selection is {selection!r}; allowed: {', '.join(SELECTIONS)}")
+        baseline = selection if selection in BASELINES else None
+        chooser: dict[str, Any] = {} if selection is None or baseline else {"selection": selection}
+        object.__setattr__(self, "token_budget", TokenBudget.of(budget, **chooser, **options))
+        object.__setattr__(self, "baseline", baseline)
+        object.__setattr__(self, "layers", as_layers(layers))
+
+    def changed(self, **options: Any) -> Configuration:
+        """This configuration with what ``options`` say instead."""
+        return Configuration(
+            **{"budget": self.token_budget, "selection": self.selection, "layers": self.layers, **options}
+        )
 
     @property
-    def token_budget(self) -> TokenBudget:
-        """The part that `TokenBudget` knows."""
-        return TokenBudget(self.budget, self.alpha, self.allocation, self.newlines)
+    def selection(self) -> str:
+        """What chooses the tokens, the baselines among it."""
+        return self.baseline or self.token_budget.selection
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Of `LlavaNext.ask`."""
-        return asdict(self.token_budget)
+    def shows_pictures(self) -> bool:
+        """Whether the language model gets a picture at all."""
+        return self.baseline != "none"
 
     @property
     def full(self) -> bool:
         """Whether it shows all of a picture, which the official allocation may not do even at budget 1.0."""
-        whole = isinstance(self.budget, float) and self.budget == 1
-        return whole and self.allocation != "official" and self.selection != "none"
+        budget = self.token_budget.budget
+        whole = isinstance(budget, float) and budget == 1
+        return whole and self.token_budget.allocation != "official" and self.shows_pictures
 
     @property
     def policy(self) -> str:
         """All but the budget, as far as it is not the default."""
-        if self.selection == "none":
+        if not self.shows_pictures:
             return "no picture"
-        names = ("newlines", "alpha")
-        others = [
-            f"{name} {getattr(self, name)}" for name in names if getattr(self, name) != getattr(DEFAULT, name)
-        ]
-        if self.layers != DEFAULT.layers:
+        ours, usual = vars(self.token_budget), vars(DEFAULT_BUDGET)
+        others = [f"{name} {ours[name]}" for name in ("newlines", "alpha") if ours[name] != usual[name]]
+        if self.layers != FIRST_AND_LAST:
             others.append(f"layers {name_of(self.layers)}")
-        return ", ".join([self.allocation, self.selection, *others])
+        return ", ".join([self.token_budget.allocation, self.selection, *others])
 
     @property
     def label(self) -> str:
         """A name in a table."""
-        if self.selection == "none":
+        if not self.shows_pictures:
             return self.policy
-        return f"{self.budget}, all tokens" if self == Configuration(1.0) else f"{self.budget}, {self.policy}"
+        full = self == Configuration(1.0)
+        return f"{self.token_budget.budget}, {'all tokens' if full else self.policy}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it by name, as JSON can hold it."""
+        return {**vars(self.token_budget), "selection": self.selection, "layers": self.layers}
 
     def plain(self) -> Configuration:
         """The simplest configuration that is the same: a full budget leaves nothing to choose, for one."""
-        if self.selection == "none":
+        if not self.shows_pictures:
             return Configuration(1.0, selection="none")
         if self.full:
-            return Configuration(1.0, newlines=self.newlines)
-        uniform = self.allocation == "uniform"
-        allots = DEFAULT.layers[0] if uniform else self.layers[0]
-        picks = DEFAULT.layers[1] if self.selection == "random" else self.layers[1]
-        return replace(self, alpha=DEFAULT.alpha if uniform else self.alpha, layers=(allots, picks))
+            return Configuration(1.0, newlines=self.token_budget.newlines)
+        uniform = self.token_budget.allocation == "uniform"
+        allots = FIRST_AND_LAST[0] if uniform else self.layers[0]
+        picks = FIRST_AND_LAST[1] if self.baseline == "random" else self.layers[1]
+        alpha = DEFAULT_BUDGET.alpha if uniform else self.token_budget.alpha
+        return self.changed(alpha=alpha, layers=(allots, picks))
 
 
 DEFAULT = Configuration()
@@ -93,16 +120,18 @@ DEFAULT = Configuration()
 
 def cross_product(
     budgets: Sequence[int | float] = BUDGETS,
-    allocations: Sequence[str] = (DEFAULT.allocation,),
-    selections: Sequence[str] = (DEFAULT.selection,),
-    newlines: Sequence[str] = (DEFAULT.newlines,),
-    alphas: Sequence[float] = (DEFAULT.alpha,),
+    allocations: Sequence[str] = (DEFAULT_BUDGET.allocation,),
+    selections: Sequence[str] = (DEFAULT_BUDGET.selection,),
+    newlines: Sequence[str] = (DEFAULT_BUDGET.newlines,),
+    alphas: Sequence[float] = (DEFAULT_BUDGET.alpha,),
     *,
-    layers: Sequence[Layers] = (DEFAULT.layers,),
+    layers: Sequence[Layers] = (FIRST_AND_LAST,),
 ) -> list[Configuration]:
     """Every combination, each once. Raises BudgetError, InputError."""
     return _once(
-        Configuration(budget, allocation, selection, newline, alpha, pair)
+        Configuration(
+            budget, allocation=allocation, selection=selection, newlines=newline, alpha=alpha, layers=pair
+        )
         for selection, allocation, newline, alpha, pair, budget in product(
             selections, allocations, newlines, alphas, layers, budgets
         )
@@ -117,12 +146,12 @@ def one_at_a_time(executed_layers: int | None = None) -> list[Configuration]:
     layers = list(OTHER_LAYERS)
     if executed_layers is not None:
         there = [pair for pair in layers if exists(pair, executed_layers)]
-        layers = distinct([DEFAULT.layers, *there], executed_layers)[1:]
+        layers = distinct([FIRST_AND_LAST, *there], executed_layers)[1:]
     others = [
-        *(replace(DEFAULT, allocation=name) for name in ("official", "uniform")),
-        *(replace(DEFAULT, alpha=alpha) for alpha in (0.25, 0.75)),
-        replace(DEFAULT, newlines="keep"),
-        *(replace(DEFAULT, layers=pair) for pair in layers),
+        *(DEFAULT.changed(allocation=name) for name in ALLOCATIONS),
+        *(DEFAULT.changed(alpha=alpha) for alpha in (0.25, 0.75)),
+        DEFAULT.changed(newlines="keep"),
+        *(DEFAULT.changed(layers=pair) for pair in layers),
     ]
     return _once([*cross_product(selections=("cls", "random")), *others, Configuration(selection="none")])
 

@@ -63,7 +63,7 @@ class Results:
             "label": configuration.label,
             "policy": configuration.policy,
             "full": configuration.full,
-            **asdict(configuration),
+            **configuration.as_dict(),
             "all": self.share(index, is_correct),
             "kinds": {kind: self.share(index, correct_of(kind)) for kind in self.kinds},
             "relative_to_full": self.relative(index),

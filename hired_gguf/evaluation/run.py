@@ -100,7 +100,7 @@ def selector_of(
     configuration: Configuration, picture: Picture, seed: int, attention: OtherAttention
 ) -> Selector:
     """What chooses the tokens. ``attention`` is the picture's."""
-    lots = RandomTokens(picture.name, seed) if configuration.selection == "random" else None
+    lots = RandomTokens(picture.name, seed) if configuration.baseline == "random" else None
     selector = lots or EncodedImage.select_with
     if not (layers := layers_needed(configuration)):
         return selector
@@ -119,12 +119,12 @@ def _ask(
 ) -> Answer:
     """One answer, with the numbers that it would have in a fresh context."""
     answer: Answer = llm.ask(
-        None if configuration.selection == "none" else image,
+        image if configuration.shows_pictures else None,
         settings.template.replace(PLACE, question),
         system=settings.system,
         max_tokens=settings.max_tokens,
         fresh=True,
         selector=selector,
-        **configuration.options,
+        budget=configuration.token_budget,
     )
     return answer

@@ -8,18 +8,12 @@ from PIL import Image
 
 from ..errors import InputError
 from ..images.sources import ImageSource
+from ..selection.policies import ALLOCATIONS
 from ..selection.selection import Selection
 from .blocks import FAINT, HEADING, TITLE, framed, grid, paragraph, stack
 from .legend import legend
 from .overlay import GAP, MARGIN, NARROWEST, counts_block
 from .panels import require_picture, what_stays
-
-MEANINGS = {
-    "hired": "The paper: tiles share by first-layer attention on their regions.",
-    "official": "The authors' released code, bug for bug: shares by flat bands, rounded down, "
-    "and padding uses budget up.",
-    "uniform": "Every partition gets the same, as far as it has patches.",
-}
 
 
 def draw_comparison(
@@ -48,4 +42,5 @@ def draw_comparison(
 def _head(selection: Selection, width: int) -> Image.Image:
     allocation = selection.config.allocation
     name = f"{allocation}: {selection.visual_tokens:,} of {selection.visual_tokens_full:,} visual tokens"
-    return stack([paragraph(name, width, HEADING), paragraph(MEANINGS[allocation], width, colour=FAINT)], 6)
+    meaning = paragraph(ALLOCATIONS[allocation].meaning, width, colour=FAINT)
+    return stack([paragraph(name, width, HEADING), meaning], 6)

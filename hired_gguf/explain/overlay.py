@@ -7,6 +7,7 @@ from io import BytesIO
 from PIL import Image
 
 from ..images.sources import ImageSource
+from ..selection.policies import ALLOCATIONS, SELECTIONS
 from ..selection.selection import Selection
 from .blocks import BODY, FAINT, HEADING, TITLE, columns, framed, grid, paragraph, stack
 from .counts import count_table
@@ -15,22 +16,13 @@ from .panels import require_picture, what_allotted, what_chose, what_stays
 
 NARROWEST = 480  # of a column, for its words
 GAP, MARGIN = 36, 40
-ALLOTTED_BY = {
-    "hired": "CLS attention of the first layer on the full image. The more of it lies in a tile's region, "
-    "the more tokens that tile gets.",
-    "official": "CLS attention of the first layer on the full image. The released code takes flat bands "
-    "of it for the tiles' regions.",
-    "uniform": "Every partition gets the same, as far as it has patches. The attention of the first layer "
-    "has no say.",
-}
 SWAPPED = (
     "The released code swaps the grid's rows and columns before it removes padding: here some of the picture "
     "goes as padding, and padding stays."
 )
 SINGLE = "There is one partition, so it gets the whole budget."
-CHOSEN_BY = (
-    "CLS attention of the last layer. In each partition the most attended patches stay, as many as allotted."
-)
+FIRST_SHOWN = "Shown: CLS attention of the first layer on the full image."
+LAST_SHOWN = "Shown: CLS attention of the last layer."
 STAYS = "Bright patches go to the language model as visual tokens. Dimmed ones are dropped."
 
 
@@ -47,7 +39,9 @@ def overlay(selection: Selection, image: ImageSource, caption: str = "") -> Imag
     allotted = [table] if single else [what_allotted(selection, picture), table]
     panels = [list(row) for row in zip(allotted, chose, stays, strict=True)]
     widths = [max(NARROWEST, *(row[column].width for row in panels)) for column in range(3)]
-    texts = [SINGLE if single else ALLOTTED_BY[selection.config.allocation], CHOSEN_BY, STAYS]
+    allotted_by = f"{ALLOCATIONS[selection.config.allocation].meaning} {FIRST_SHOWN}"
+    chosen_by = f"{SELECTIONS[selection.config.selection].meaning} {LAST_SHOWN}"
+    texts = [SINGLE if single else allotted_by, chosen_by, STAYS]
     names = ["1  What shared out the budget", "2  What chose the tokens", "3  What stays"]
     heads = [
         stack([paragraph(name, width, HEADING), paragraph(text, width, colour=FAINT)], 6)

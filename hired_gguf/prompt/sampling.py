@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import PromptError
+from ..selection.budget import BUDGET_OPTIONS
 
 #: Keyword arguments that go to ``Llama.create_completion`` as they are.
 PASSED_ON = (
@@ -43,10 +44,7 @@ _OTHERS = (
     "function_call",
     "logprobs",
     "top_logprobs",
-    "budget",
-    "alpha",
-    "allocation",
-    "newlines",
+    *BUDGET_OPTIONS,
 )
 
 _NUMBERS = (

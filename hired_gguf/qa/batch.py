@@ -203,7 +203,9 @@ class _Run:
         answer: Answer = self._answerer.ask(
             image,
             settings.template.replace(PLACE, task.question),
-            budget=settings.budget if task.budget is None else task.budget,
+            budget=settings.token_budget
+            if task.budget is None
+            else settings.token_budget.changed(budget=task.budget),
             max_tokens=settings.max_tokens if task.max_tokens is None else task.max_tokens,
             fresh=True,
             **options,

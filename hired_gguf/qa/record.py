@@ -45,7 +45,7 @@ def make_record(
         "finish_reason": given.get("finish_reason"),
         "visual_tokens": given.get("visual_tokens"),
         "visual_tokens_full": given.get("visual_tokens_full"),
-        "budget": settings.budget if task.budget is None else _plain(task.budget),
+        "budget": settings.token_budget.budget if task.budget is None else _plain(task.budget),
         "max_tokens": settings.max_tokens if task.max_tokens is None else _plain(task.max_tokens),
         "prompt_tokens": given.get("prompt_tokens"),
         "completion_tokens": given.get("completion_tokens"),

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..model_files.gguf_file import fingerprint, read_gguf
 from ..model_files.mmproj import MmprojInfo
 from ..prompt.sampling import check_names
-from ..selection.budget import TokenBudget
+from ..selection.budget import DEFAULT, TokenBudget
 from .schema import load_schema
 
 PLACE = "{question}"
@@ -33,10 +33,7 @@ class Settings:
 
     model: str
     mmproj: str
-    budget: int | float = 0.2
-    alpha: float = 0.5
-    allocation: str = "hired"
-    newlines: str = "auto"
+    token_budget: TokenBudget = DEFAULT
     chat_template: str | None = None
     template: str = PLACE
     system: str | None = None
@@ -47,7 +44,6 @@ class Settings:
     sampling: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        TokenBudget(self.budget, self.alpha, self.allocation, self.newlines)
         if not isinstance(self.template, str) or PLACE not in self.template:
             raise InputError(f"template is {self.template!r}; it must hold {PLACE}")
         check_names(self.sampling)
@@ -57,8 +53,10 @@ class Settings:
             raise InputError(f"an option of a batch must be plain JSON: {error}") from None
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it by name."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        """All of it by name, the fields of the token budget among them."""
+        named = {item.name: getattr(self, item.name) for item in fields(self)}
+        model, mmproj, budget = named.pop("model"), named.pop("mmproj"), named.pop("token_budget")
+        return {"model": model, "mmproj": mmproj, **vars(budget), **named}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,8 +65,7 @@ class Settings:
 
     def ask_options(self) -> dict[str, Any]:
         """The keyword arguments of `LlavaNext.ask` that are the same for every task."""
-        names = ("alpha", "allocation", "newlines", "system", "temperature", "seed")
-        given = {name: getattr(self, name) for name in names}
+        given = {name: getattr(self, name) for name in ("system", "temperature", "seed")}
         return {**given, **self.sampling}
 
     def differences(self, record: Mapping[str, Any]) -> list[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..native.load import core
-from .budget import TokenBudget
+from .budget import DEFAULT, BudgetOptions, TokenBudget
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 #: The canvases of LLaVA-Next, (height, width) in pixels.
 LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
@@ -82,21 +85,18 @@ def select_tokens(
     *,
     tile: int = 336,
     patch: int = 14,
-    budget: int | float = 0.2,
-    alpha: float = 0.5,
-    allocation: str = "hired",
-    newlines: str = "auto",
     unpad: bool = True,
+    **options: Unpack[BudgetOptions],
 ) -> Selection:
     """Run HiRED on the CLS attention [P, heads, N] of the first and the last executed vision layer.
 
     The arrays hold floats, without CLS's own column. ``image_size_hw``, ``pinpoints`` (height, width),
     ``tile`` and ``patch`` are in pixels; ``None`` means LLaVA-Next's pinpoints, ``[]`` LLaVA-1.5's single
-    partition. ``unpad=False`` is the flat patch merge. The other options are those of `TokenBudget`.
+    partition. ``unpad=False`` is the flat patch merge. ``options`` are those of `TokenBudget.changed`.
 
     Raises BudgetError, InputError and NumericError.
     """
-    config = TokenBudget(budget, alpha, allocation, newlines)
+    config = DEFAULT.changed(**options)
     canvases = LLAVA_NEXT_PINPOINTS if pinpoints is None else pinpoints
     tiling = core.make_tiling(image_size_hw, canvases, tile, patch, unpad)
     return select_with_tiling(attn_first, attn_last, tiling, config)

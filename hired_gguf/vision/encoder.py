@@ -18,7 +18,7 @@ from .preprocess import preprocess
 
 
 class VisionEncoder:
-    """The vision encoder of a LLaVA or LLaVA-Next mmproj file.
+    """The vision encoder of a LLaVA or LLaVA-Next mmproj file, by its path or as `read_mmproj` found it.
 
     ``device`` is "auto" (a GPU if llama-cpp-python was built for one), "cpu", "gpu" or a name that
     ``hired-gguf doctor`` lists. ``flash_attention`` is "auto", "on" or "off". Calls from several threads take
@@ -29,7 +29,7 @@ class VisionEncoder:
 
     def __init__(
         self,
-        mmproj: str | os.PathLike[str],
+        mmproj: str | os.PathLike[str] | MmprojInfo,
         *,
         n_threads: int | None = None,
         device: str = "auto",
@@ -37,11 +37,11 @@ class VisionEncoder:
         allow_http: bool = False,
         verbose: bool = False,
     ) -> None:
-        self.info: MmprojInfo = read_mmproj(mmproj)
+        self.info = mmproj if isinstance(mmproj, MmprojInfo) else read_mmproj(mmproj)
         self.allow_http = allow_http
         self._lock = threading.Lock()
         self._model: core.VisionModel | None = core.VisionModel(
-            os.fspath(mmproj), device, n_threads or 0, flash_attention, kernels_wanted(), verbose
+            os.fspath(self.info.path), device, n_threads or 0, flash_attention, kernels_wanted(), verbose
         )
         self._newline = self._model.image_newline()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,11 @@ from PIL import Image
 
 from ..model_files.mmproj import MmprojInfo
 from ..native.load import core
-from ..selection.budget import TokenBudget
+from ..selection.budget import DEFAULT, Budget, PolicyOptions, TokenBudget
 from ..selection.selection import Selection, select_with_tiling
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Floats = npt.NDArray[np.float32]
 
@@ -43,19 +47,12 @@ class EncodedImage:
         """(rows, columns) of tiles; (0, 0) for a model that sees the full image only."""
         return self.tiling.grid
 
-    def select(
-        self,
-        budget: int | float = 0.2,
-        *,
-        alpha: float = 0.5,
-        allocation: str = "hired",
-        newlines: str = "auto",
-    ) -> Selection:
-        """The tokens that stay under a budget; arguments as in `TokenBudget`. Raises BudgetError."""
-        return self.select_with(TokenBudget(budget, alpha, allocation, newlines))
+    def select(self, budget: Budget = DEFAULT, **options: Unpack[PolicyOptions]) -> Selection:
+        """The tokens that stay; arguments are those of `TokenBudget.of`. Raises BudgetError."""
+        return self.select_with(TokenBudget.of(budget, **options))
 
     def select_with(self, config: TokenBudget) -> Selection:
-        """`select` with its options in one object."""
+        """`select` with its options in one value."""
         first, last = self.attention_first[:, :, 1:], self.attention_last[:, :, 1:]
         return select_with_tiling(first, last, self.tiling, config)
 

@@ -111,7 +111,8 @@ def test_ask_json(run):
     assert set(answer) == {
         *("answer", "visual_tokens", "visual_tokens_full", "prompt_tokens", "completion_tokens"),
         *("reused_tokens", "encoded_images", "reused_encodings"),
-        *("finish_reason", "timings", "model", "mmproj", "budget"),
+        *("finish_reason", "timings", "model", "mmproj"),
+        *("budget", "alpha", "allocation", "selection", "newlines"),
     }
     assert answer["timings"]["ttft_s"] > 0
 

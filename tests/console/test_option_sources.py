@@ -11,6 +11,7 @@ import pytest
 from golden_pair import MMPROJ, TEXT, photo
 from paths import ROOT
 
+from hired_gguf import TokenBudget
 from hired_gguf.cli import build_parser, main
 from hired_gguf.commands import bench
 from hired_gguf.console import option_sources
@@ -57,11 +58,25 @@ def test_defaults_are_those_of_the_package():
     assert {name: getattr(args, option.dest) for name, option in SHARED.items()} == {
         **{"model": None, "mmproj": None, "n-ctx": 4096, "gpu-layers": -1, "threads": None},
         **{"device": "auto", "flash-attention": "auto"},
-        **{"budget": 0.2, "alpha": 0.5, "allocation": "hired", "newlines": "auto"},
+        **dict.fromkeys(("budget", "tokens", "policy", "alpha", "allocation", "selection", "newlines")),
         **{"system": None, "template": None, "max-tokens": 256, "temperature": 0.0, "seed": None},
         **{"allow-http": False},
     }
     assert set(args.origins.values()) == {"default"}
+
+
+def test_a_nearer_policy_is_not_undone_by_a_farther_alpha(write, monkeypatch):
+    file = write('alpha = 0.3\nbudget = 0.4\nallocation = "uniform"')
+    assert filled(*ASK, "--config", file).token_budget == TokenBudget(0.4, alpha=0.3, allocation="uniform")
+    monkeypatch.setenv("HIRED_GGUF_POLICY", "official")
+    assert filled(*ASK, "--config", file).token_budget == TokenBudget.of(0.4, policy="official")
+    near = filled(*ASK, "--config", file, "--tokens", "9", "--alpha", "1")
+    assert near.token_budget == TokenBudget.of(9, policy="official", alpha=1.0)
+
+
+def test_budget_and_tokens_together_are_wrong_usage(capsys):
+    said = refused(capsys, *ASK, "--budget", "0.2", "--tokens", "9")
+    assert "budget and tokens are both given" in said
 
 
 def test_help_names_the_defaults():
@@ -130,7 +145,7 @@ def test_the_command_line_turns_off_what_the_file_turns_on(write):
 def test_an_empty_variable_is_none(monkeypatch):
     monkeypatch.setenv("HIRED_GGUF_BUDGET", "")
     monkeypatch.setenv("HIRED_GGUF_CONFIG", "")
-    assert filled(*ASK).budget == 0.2
+    assert filled(*ASK).token_budget == TokenBudget()
 
 
 def test_options_that_a_command_lacks_do_not_bother_it(write):

@@ -15,10 +15,11 @@ from paths import ROOT
 import hired_gguf
 from hired_gguf import LLAVA_NEXT_PINPOINTS, TokenBudget, _core
 from hired_gguf.cli import build_parser
+from hired_gguf.model import ModelOptions
 from hired_gguf.model_files.builtin import default_model
 from hired_gguf.native.load import PIN
 from hired_gguf.prompt.templates import BUILT_IN
-from hired_gguf.selection.budget import ALLOCATIONS, NEWLINES
+from hired_gguf.selection.policies import ALLOCATIONS, NEWLINES
 from hired_gguf.selection.selection import most_visual_tokens
 
 PICTURE = ROOT / "tests" / "golden" / "hf_tiny" / "coffee.png"
@@ -97,7 +98,7 @@ def test_python_examples_name_what_exists(code):
     for call in (node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         known = getattr(hired_gguf, call.func.id, None)
         named = {keyword.arg for keyword in call.keywords}
-        assert known is None or named <= set(inspect.signature(known).parameters)
+        assert known is None or named <= {*inspect.signature(known).parameters, *ModelOptions.__annotations__}
 
 
 def test_budget_table_is_computed():

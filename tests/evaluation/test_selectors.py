@@ -84,7 +84,7 @@ def test_layers_are_those_of_hired_unless_given():
 
 def test_other_layers_are_named():
     assert FEW.label == "0.25, hired, cls"
-    other = Configuration(0.25, "official", newlines="keep", alpha=0.75, layers=(-1, -1))
+    other = Configuration(0.25, allocation="official", newlines="keep", alpha=0.75, layers=(-1, -1))
     assert other.label == "0.25, official, cls, newlines keep, alpha 0.75, layers -1:-1"
 
 
@@ -98,7 +98,9 @@ def test_what_does_not_use_a_layer_does_not_vary_it():
     found = cross_product((1.0, 0.2), ALLOCATIONS, ("cls", "random", "none"), layers=[(0, -1), (1, 1)])
     by = {
         (allocation, selection): [
-            c.layers for c in found if (c.budget, c.allocation, c.selection) == (0.2, allocation, selection)
+            c.layers
+            for c in found
+            if (c.token_budget.budget, c.token_budget.allocation, c.selection) == (0.2, allocation, selection)
         ]
         for allocation in ALLOCATIONS
         for selection in ("cls", "random")
@@ -135,7 +137,7 @@ def test_a_layer_by_two_numbers_is_one():
 @pytest.mark.parametrize("allocation", ALLOCATIONS)
 @pytest.mark.parametrize("layers", PAIRS)
 def test_the_layers_allot_and_pick(fresh, encoder, layers, allocation):
-    one = Configuration(0.25, allocation, layers=layers)
+    one = Configuration(0.25, allocation=allocation, layers=layers)
     evaluate(fresh, [COFFEE], [one], BRIEF)
     (selection,) = fresh.handler.last_run.selections
     right = expected(encoder, "coffee", layers, TokenBudget(0.25, allocation=allocation))
@@ -216,7 +218,7 @@ def test_nothing_is_encoded_again_for_layers_that_are_not_used(fresh, encodings)
     unused = [
         Configuration(1.0, layers=(1, 1)),
         Configuration(selection="none", layers=(1, 1)),
-        Configuration(0.25, "uniform", layers=(1, -1)),
+        Configuration(0.25, allocation="uniform", layers=(1, -1)),
         Configuration(0.25, selection="random", layers=(0, 1)),
     ]
     results = evaluate(fresh, TWO, unused, BRIEF)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hired_gguf import OutputError
+from hired_gguf import OutputError, TokenBudget
 from hired_gguf.qa import lines_file
 from hired_gguf.qa.lines_file import LinesFile
 from hired_gguf.qa.record import FIRST_FIELD, as_line, make_record
@@ -318,7 +318,7 @@ def test_a_lock_on_a_deleted_journal_is_none(tmp_path, monkeypatch):
 def test_other_settings_are_refused(tmp_path):
     output = tmp_path / "o.jsonl"
     run(output, [0], finish=False)
-    other = Settings("model", "mmproj", budget=0.4, system="Be brief.")
+    other = Settings("model", "mmproj", TokenBudget(0.4), system="Be brief.")
     with pytest.raises(OutputError) as caught:
         Store(output, other)
     assert 'budget was 0.2 and is 0.4; system was null and is "Be brief."' in str(caught.value)

@@ -150,7 +150,7 @@ def test_official_never_exceeds_the_budget(geometry, seed, alpha):
     tiling = _core.make_tiling(image, pinpoints, tile, patch, unpad)
     first, last = attention(tiling.partitions, tokens=tiling.tokens, seed=seed)
     for budget in (1, tiling.partitions * tiling.tokens):
-        config = TokenBudget(budget, alpha, "official", "drop")
+        config = TokenBudget(budget, alpha=alpha, allocation="official", newlines="drop")
         assert select_with_tiling(first, last, tiling, config).visual_tokens <= budget
 
 
@@ -206,7 +206,7 @@ def test_equal_input_gives_equal_output_in_any_float_type_and_layout():
 
 
 def test_numpy_scalars_are_numbers():
-    config = TokenBudget(np.int64(5), np.float32(0.5))
+    config = TokenBudget(np.int64(5), alpha=np.float32(0.5))
     assert (config.budget, config.alpha) == (5, 0.5)
     assert type(config.budget) is int
     assert type(TokenBudget(np.float32(0.5)).budget) is float
