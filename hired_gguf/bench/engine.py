@@ -7,6 +7,7 @@ from typing import Protocol
 
 import llama_cpp
 
+from ..native.llama import clear
 from .measurement import Measurement
 
 
@@ -33,5 +34,4 @@ class Engine(Protocol):
 def warm_up(llama: llama_cpp.Llama) -> None:
     """Touch the weights once, so that the first answer does not wait for the disk."""
     llama.eval([llama.token_bos()])
-    llama.reset()
-    llama._ctx.kv_cache_clear()
+    clear(llama)

@@ -18,6 +18,7 @@ from typing import Any
 import llama_cpp
 from llama_cpp.llama_chat_format import Llava16ChatHandler
 
+from ..native.llama import synchronize
 from .engine import Settings, warm_up
 from .measurement import Measurement, StreamClock, kv_bytes_per_token, peak_rss
 
@@ -136,7 +137,7 @@ class StockEngine:
             started = time.perf_counter()
             evaluate(tokens)
             if not self._mtmd.stages.prompt_tokens:
-                llama_cpp.llama_synchronize(self._llama._ctx.ctx)
+                synchronize(self._llama)
                 self._mtmd.stages.eval_s += time.perf_counter() - started
 
         return timed

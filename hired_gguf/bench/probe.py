@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..model import LlavaNext
 from ..native.kernels import kernels_wanted
+from ..native.llama import address, clear, synchronize
 from ..native.load import core
 from .engine import Settings, warm_up
 from .plan import QUESTIONS
@@ -70,8 +71,7 @@ def probe_tile(settings: Settings) -> tuple[float, npt.NDArray[np.float32]]:
 
 def timed_on_empty(llama: llama_cpp.Llama, work: Callable[[], object]) -> float:
     """Seconds of work on an empty context."""
-    llama.reset()
-    llama._ctx.kv_cache_clear()
+    clear(llama)
     return timed(llama, work)
 
 
@@ -79,10 +79,10 @@ def timed(llama: llama_cpp.Llama, work: Callable[[], object]) -> float:
     """Seconds until the work's last result is there."""
     started = time.perf_counter()
     work()
-    llama_cpp.llama_synchronize(llama._ctx.ctx)
+    synchronize(llama)
     return time.perf_counter() - started
 
 
 def _prefill(llama: llama_cpp.Llama, rows: npt.NDArray[np.float32], count: int) -> None:
     many = np.ascontiguousarray(np.resize(rows, (count, rows.shape[1])))
-    core.prefill_rows(int(llama._ctx.ctx), many, 0, llama.n_batch)
+    core.prefill_rows(address(llama), many, 0, llama.n_batch)

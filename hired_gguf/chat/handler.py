@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp
-from llama_cpp import llama_chat_format
 
-from ..context.prefill import Prefill, freshen, lend_images, prefill, require_open, room, state_of
+from ..context.prefill import Prefill, freshen, lend_images, prefill, state_of
 from ..context.run import Run
 from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from ..errors import PromptError
@@ -18,8 +17,9 @@ from ..images.load import load_image
 from ..model_files.mmproj import read_mmproj
 from ..model_files.pair import check_pair
 from ..native.amx_crash import require_sound_cpu
+from ..native.llama import as_chat, keeps_logits, require_grammar, require_open, room
 from ..progress import Progress
-from ..prompt.answer_formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool, require_grammar
+from ..prompt.answer_formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool
 from ..prompt.messages import ImagePart, Messages, parse_messages
 from ..prompt.sampling import PASSED_ON, check_sampling, stop_strings
 from ..prompt.templates import ChatTemplate, choose_template, render
@@ -150,12 +150,13 @@ class HiREDChatHandler:
         self.last_run = run = run or Run()
         given = {name: options.pop(name, None) for name in PASSED_ON}
         sampling = {"temperature": 0.2, **{name: v for name, v in given.items() if v is not None}}
-        if logprobs and not llama._logits_all:
+        if logprobs and not keeps_logits(llama):
             raise PromptError("logprobs need Llama(logits_all=True)")
         config = self.token_budget.changed(**{n: options.pop(n) for n in BUDGET_OPTIONS if n in options})
         tools, tool_choice = as_tools(functions, function_call, tools, tool_choice)
         tool = forced_tool(tools, tool_choice)
         grammar = answer_grammar(response_format, tool) or grammar
+        tool_name = None if tool is None else tool["function"]["name"]
         if grammar is not None:
             require_grammar(llama, grammar)
         template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
@@ -185,8 +186,8 @@ class HiREDChatHandler:
                 )
             if not stream:
                 completion["usage"]["prompt_tokens_details"] = {"cached_tokens": run.reused_tokens}
-                return _as_chat(clock.correct(completion), tool, stream)
-            return guarded_stream(llama, prompt, _as_chat(map(clock.correct, completion), tool, stream))
+                return as_chat(clock.correct(completion), tool_name, stream)
+            return guarded_stream(llama, prompt, as_chat(map(clock.correct, completion), tool_name, stream))
 
     def _tokenise(
         self,
@@ -228,10 +229,3 @@ class HiREDChatHandler:
         prompt = prefill(llama, evaluable, run.timings, self.on_progress)
         run.reused_tokens = prompt.reused
         return prompt
-
-
-def _as_chat(completion: Any, tool: Tool | None, stream: bool) -> Any:
-    if tool is None:
-        return llama_chat_format._convert_completion_to_chat(completion, stream=stream)
-    name = tool["function"]["name"]
-    return llama_chat_format._convert_completion_to_chat_function(name, completion, stream)

@@ -8,9 +8,10 @@ from typing import Any
 
 import llama_cpp
 
-from ..context.prefill import Prefill, lend_images, require_open, state_of
+from ..context.prefill import Prefill, lend_images, state_of
 from ..context.run import Run
 from ..errors import StreamError
+from ..native.llama import require_open, trace
 
 REST_OF_CHARACTER = 3  # bytes, so at most as many tokens
 
@@ -58,7 +59,7 @@ def _steps(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any], numbe
     while True:
         with state.lock:
             require_open(llama)
-            if state.prompt_number != number or not state.ledger.is_true(llama):
+            if state.prompt_number != number or not state.ledger.is_true(trace(llama)):
                 raise StreamError("this stream was cut off: its model has been given another prompt")
             with lend_images(llama, prompt):
                 chunk = next(chunks, None)

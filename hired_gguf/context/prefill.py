@@ -1,4 +1,4 @@
-"""The language model's context: how much it holds, who uses it, and prompts of text and images on it."""
+"""The language model's context: who uses it, and prompts of text and images on it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from weakref import WeakKeyDictionary
 import llama_cpp
 import numpy as np
 
-from ..errors import ClosedError, NativeError
+from ..errors import NativeError
+from ..native.llama import address, clear, cut, mark, removable, took_rows, trace
 from ..native.load import core
 from ..progress import Progress, Timings
 from ..vision.encoding import Floats
-from .ledger import FOREIGN_ID, Evaluable, ImageRows, Ledger, Span, removable
+from .ledger import FOREIGN_ID, Evaluable, ImageRows, Ledger, Span
 
 IMAGE_ID = 0  # in the ids handed to llama-cpp-python, which must be valid tokens
 
@@ -36,17 +37,6 @@ _states: WeakKeyDictionary[llama_cpp.Llama, ContextState] = WeakKeyDictionary()
 def state_of(llama: llama_cpp.Llama) -> ContextState:
     """The state shared by all handlers that use this Llama."""
     return _states.setdefault(llama, ContextState())
-
-
-def require_open(llama: llama_cpp.Llama) -> None:
-    """Raise ClosedError if the Llama was closed: its native calls would read freed memory."""
-    if llama._ctx.ctx is None:
-        raise ClosedError("this Llama is closed")
-
-
-def room(llama: llama_cpp.Llama) -> int:
-    """Positions that can be used. llama.cpp pads n_ctx upwards, llama-cpp-python's own arrays do not."""
-    return min(int(llama.n_ctx()), len(llama.input_ids))
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ def prefill(
     total, end = sum(map(len, segments)), 0
     state = state_of(llama)
     state.prompt_number += 1
-    sound = state.ledger.is_true(llama) and removable(llama)
+    sound = state.ledger.is_true(trace(llama)) and removable(llama)
     kept = _cut(llama, state.ledger.shared(segments) if sound else 0)
     try:
         for segment in segments:
@@ -96,29 +86,20 @@ def prefill(
     return Prefill(ids, [(span.start, span.end) for span in state.ledger.images], kept)
 
 
-def clear(llama: llama_cpp.Llama) -> None:
-    """Empty the context."""
-    llama.reset()
-    llama._ctx.kv_cache_clear()
-
-
 def freshen(llama: llama_cpp.Llama) -> None:
     """Cut off what follows the last image, or all if there is none: a prompt evaluates its text as one batch.
 
     Its answer then has the same numbers as in a fresh context, whatever was asked about the image before.
     """
     ledger = state_of(llama).ledger
-    sound = ledger.images and ledger.is_true(llama) and removable(llama)
+    sound = ledger.images and ledger.is_true(trace(llama)) and removable(llama)
     _cut(llama, ledger.images[-1].end if sound else 0)
 
 
 def _cut(llama: llama_cpp.Llama, keep: int) -> int:
     """Keep so many positions, or none where llama.cpp cannot. How many there are now."""
     images = [span for span in state_of(llama).ledger.images if span.end <= keep]
-    if keep and llama._ctx.kv_cache_seq_rm(-1, keep, -1):
-        llama.n_tokens = keep
-        llama._requires_eval = True  # the logits at hand are another token's
-    else:
+    if not keep or not cut(llama, keep):
         clear(llama)
         keep, images = 0, []
     _note(llama, images)
@@ -126,7 +107,7 @@ def _cut(llama: llama_cpp.Llama, keep: int) -> int:
 
 
 def _note(llama: llama_cpp.Llama, images: Sequence[Span]) -> None:
-    state_of(llama).ledger = Ledger.of(llama, images)
+    state_of(llama).ledger = Ledger(trace(llama), tuple(images))
 
 
 def _eval(llama: llama_cpp.Llama, segment: Evaluable, skip: int, timings: Timings) -> None:
@@ -151,13 +132,8 @@ def _eval_text(llama: llama_cpp.Llama, ids: list[int]) -> None:
 
 
 def _eval_rows(llama: llama_cpp.Llama, rows: Floats) -> None:
-    start = int(llama.n_tokens)
-    core.prefill_rows(int(llama._ctx.ctx), rows, start, llama.n_batch)
-    end = start + len(rows)
-    llama.input_ids[start:end] = FOREIGN_ID
-    if llama._logits_all:
-        llama.scores[start:end] = 0  # uninitialised otherwise, and llama-cpp-python takes logarithms of them
-    llama.n_tokens = end
+    core.prefill_rows(address(llama), rows, int(llama.n_tokens), llama.n_batch)
+    took_rows(llama, len(rows), FOREIGN_ID)
 
 
 @contextmanager
@@ -166,14 +142,9 @@ def lend_images(llama: llama_cpp.Llama, prompt: Prefill) -> Iterator[None]:
 
     What it adds joins the ledger.
     """
-    _mark(llama, prompt, IMAGE_ID)
+    mark(llama, prompt.image_spans, IMAGE_ID)
     try:
         yield
     finally:
-        _mark(llama, prompt, FOREIGN_ID)
+        mark(llama, prompt.image_spans, FOREIGN_ID)
         _note(llama, state_of(llama).ledger.images)
-
-
-def _mark(llama: llama_cpp.Llama, prompt: Prefill, token: int) -> None:
-    for start, end in prompt.image_spans:
-        llama.input_ids[start:end] = token

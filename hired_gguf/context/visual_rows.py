@@ -11,6 +11,7 @@ import llama_cpp
 from PIL import Image
 
 from ..errors import ContextOverflowError
+from ..native.llama import room
 from ..native.load import core
 from ..progress import Progress
 from ..selection.budget import TokenBudget
@@ -19,7 +20,6 @@ from ..vision.cache import EncodingCache, encoding_key
 from ..vision.encoder import VisionEncoder
 from ..vision.encoding import EncodedImage
 from .ledger import ImageRows
-from .prefill import room
 from .run import Run
 
 #: Says which tokens of an image stay; at most as many as `most_visual_tokens`.

@@ -7,7 +7,8 @@ import sys
 from types import TracebackType
 
 import llama_cpp
-from llama_cpp import _logger
+
+from .llama import restore_log
 
 # Of ggml_log_level. llama-cpp-python 0.3.36 numbers them one lower, so shows warnings and hides errors.
 ERROR = 4
@@ -35,4 +36,4 @@ class NativeLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        llama_cpp.llama_log_set(_logger.llama_log_callback, ctypes.c_void_p(0))
+        restore_log()

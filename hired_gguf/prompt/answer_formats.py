@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import llama_cpp
-from llama_cpp import llama_chat_format
 
 from ..errors import PromptError
+from ..native.llama import json_grammar
 
 Tool = Mapping[str, Any]
 ToolChoice = str | Mapping[str, Any] | None
@@ -62,7 +62,7 @@ def answer_grammar(
     if kind == "text":
         return None
     if kind == "json_object":
-        return llama_chat_format._grammar_for_response_format(response_format)
+        return json_grammar(response_format)
     if kind == "json_schema":
         spec = response_format.get("json_schema") or {}
         if "schema" not in spec:
@@ -76,12 +76,3 @@ def _schema_grammar(schema: Any, where: str) -> llama_cpp.LlamaGrammar:
         return llama_cpp.LlamaGrammar.from_json_schema(json.dumps(schema), verbose=False)
     except Exception as error:  # the converter raises nearly anything on a schema that it does not know
         raise PromptError(f"{where} cannot be made a grammar: {error}") from error
-
-
-def require_grammar(llama: llama_cpp.Llama, grammar: llama_cpp.LlamaGrammar) -> None:
-    """Raise PromptError for a grammar that llama.cpp does not take: sampling by it would end the process."""
-    text, root = grammar._grammar.encode(), grammar._root.encode()
-    sampler = llama_cpp.llama_sampler_init_grammar(llama._model.vocab, text, root)
-    if not sampler:
-        raise PromptError(f"llama.cpp cannot parse the grammar (its root is {grammar._root!r})")
-    llama_cpp.llama_sampler_free(sampler)

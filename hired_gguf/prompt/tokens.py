@@ -9,10 +9,8 @@ from functools import cached_property
 
 import llama_cpp
 
+from ..native.llama import adds_bos, special_tokens, text_of
 from .messages import ImagePart, Part, TextPart
-
-# What llama.cpp takes for special text when asked to parse it (llama-vocab.cpp: cache_special_tokens).
-_SPECIAL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 
 Segment = list[int] | ImagePart
 
@@ -30,14 +28,11 @@ class PromptTokenizer:
     @cached_property
     def specials(self) -> dict[str, int]:
         """Special tokens of the vocabulary by their text."""
-        vocab, model = self.llama._model.vocab, self.llama._model
-        ids = range(self.llama.n_vocab())
-        found = (i for i in ids if llama_cpp.llama_vocab_get_attr(vocab, i) & _SPECIAL)
-        return {text: i for i in found if (text := model.token_get_text(i))}
+        return special_tokens(self.llama)
 
     def text_of(self, token: int) -> str:
         """The text of a token id, empty for -1 (the vocabulary has none)."""
-        return str(self.llama._model.token_get_text(token)) if token >= 0 else ""
+        return text_of(self.llama, token)
 
     def __call__(self, pieces: Iterable[str | Part]) -> list[Segment]:
         """Token ids and images in order, never two lists in a row, with the tokenizer's BOS in front."""
@@ -72,7 +67,7 @@ class PromptTokenizer:
 
     def _with_bos(self, segments: list[Segment]) -> list[Segment]:
         bos = self.llama.token_bos()
-        if bos < 0 or not self.llama._model.add_bos_token():
+        if bos < 0 or not adds_bos(self.llama):
             return segments
         first = segments[0] if segments else None
         if isinstance(first, list):

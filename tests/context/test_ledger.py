@@ -30,9 +30,11 @@ from hired_gguf import (
     VisionEncoder,
     _core,
 )
+from hired_gguf.context import prefill as prefill_module
 from hired_gguf.context.ledger import Ledger, Span
-from hired_gguf.context.prefill import clear, lend_images, prefill, state_of
+from hired_gguf.context.prefill import lend_images, prefill, state_of
 from hired_gguf.errors import NativeError
+from hired_gguf.native.llama import Trace, clear, trace
 from hired_gguf.progress import Timings
 from models import CONTEXT, load_llama
 
@@ -66,6 +68,46 @@ def ask(llama, messages, handler=None, **options):
 
 
 # The ledger
+
+
+WRITTEN = {
+    "ids": np.array([1, -1, -1, 7], np.intc),
+    "array": lambda: HEAD,
+    "sampler": lambda: TAIL,
+    "evaluated": (4, 1),
+    "last_position": 3,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ids": WRITTEN["ids"][:3]},
+        {"ids": np.array([1, -1, -1, 8], np.intc)},
+        {"ids": np.array([1, -1, -1, 7, 7], np.intc)},
+        {"ids": np.empty(0, np.intc)},
+        {"array": lambda: list(HEAD)},
+        {"array": lambda: None},
+        {"sampler": lambda: list(TAIL)},
+        {"sampler": lambda: None},
+        {"evaluated": (5, 1)},
+        {"evaluated": (4, 2)},
+        {"last_position": 2},
+        {"last_position": 4},
+    ],
+    ids=str,
+)
+def test_a_ledger_is_true_of_its_own_trace_alone(change):
+    ledger, other = Ledger(Trace(**WRITTEN)), Trace(**{**WRITTEN, **change})
+    assert ledger.is_true(ledger.trace)
+    assert ledger.is_true(Trace(**{**WRITTEN, "ids": WRITTEN["ids"].copy()}))
+    assert not ledger.is_true(other)
+
+
+def test_a_memory_that_differs_from_the_record_is_never_true():
+    """As another image handler leaves it: more positions than ids."""
+    longer = Trace(**{**WRITTEN, "last_position": 9})
+    assert not Ledger(longer).is_true(longer)
 
 
 def held(llama, *segments):
@@ -173,9 +215,9 @@ def test_somebody_elses_use_is_noticed(golden_llama, name):
     clear(golden_llama)
     ledger = held(golden_llama, HEAD, A, TAIL)
     right = logits(golden_llama)
-    assert ledger.is_true(golden_llama)
+    assert ledger.is_true(trace(golden_llama))
     DISTURBANCES[name](golden_llama)
-    assert not ledger.is_true(golden_llama)
+    assert not ledger.is_true(trace(golden_llama))
     assert prefill(golden_llama, [HEAD, A, TAIL], Timings()).reused == 0
     np.testing.assert_array_equal(logits(golden_llama), right)
 
@@ -185,7 +227,7 @@ def test_looking_is_no_use(golden_llama):
     golden_llama.save_state()
     golden_llama.tokenize(b"words")
     logits(golden_llama)
-    assert ledger.is_true(golden_llama)
+    assert ledger.is_true(trace(golden_llama))
 
 
 @pytest.mark.parametrize("kind", ["_is_recurrent", "_is_hybrid"])
@@ -220,16 +262,16 @@ def test_an_interrupt_leaves_whole_segments(golden_llama, monkeypatch, fails, le
     clear(golden_llama)
     right = held(golden_llama, HEAD, A, TAIL, B, [9]) and logits(golden_llama)
     clear(golden_llama)
-    calls, of = [], Ledger.of
+    calls = []
 
-    def note(llama, images):
+    def look(llama):
         calls.append(llama.n_tokens)
-        if len(calls) == fails + 2:  # the first is of the empty context
+        if len(calls) == fails + 3:  # the first two are of the empty context
             raise error
-        return of(llama, images)
+        return trace(llama)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "of", note)
+        patch.setattr(prefill_module, "trace", look)
         with pytest.raises(error):
             prefill(golden_llama, [HEAD, A, TAIL, B, [9]], Timings())
     assert golden_llama.n_tokens == positions(golden_llama) == left

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from golden_pair import TEXT, rows_of
 
-from hired_gguf.context.prefill import clear, lend_images, prefill, require_open, room, state_of
-from hired_gguf.errors import ClosedError, InputError, NativeError, NumericError
+from hired_gguf.context.prefill import lend_images, prefill, state_of
+from hired_gguf.errors import InputError, NativeError, NumericError
+from hired_gguf.native.llama import clear
 from hired_gguf.progress import Timings
 from models import load_llama
 
@@ -133,15 +134,6 @@ def test_progress_and_timings(golden_llama):
     assert (timings.encode_s, timings.select_s) == (0, 0)
 
 
-@pytest.mark.parametrize("n_ctx", [1, 100, 255, 256, 257])
-def test_room_is_what_both_libraries_hold(n_ctx):
-    llama = load_llama(TEXT, n_ctx=n_ctx)
-    assert room(llama) == n_ctx
-    ids = [1] * n_ctx
-    assert prefill(llama, [ids], Timings()).ids == ids
-    llama.close()
-
-
 def test_every_prompt_has_a_number(golden_llama):
     before = state_of(golden_llama).prompt_number
     prefill(golden_llama, [IDS[0]], Timings())
@@ -157,11 +149,3 @@ def test_the_state_goes_with_its_llama():
     del llama
     gc.collect()
     assert state() is None
-
-
-def test_require_open():
-    llama = load_llama(TEXT)
-    require_open(llama)
-    llama.close()
-    with pytest.raises(ClosedError, match="this Llama is closed"):
-        require_open(llama)

@@ -18,8 +18,8 @@ from paths import ROOT
 
 import hired_gguf
 from hired_gguf import _core
-from hired_gguf.context.prefill import clear
 from hired_gguf.errors import InputError, NumericError
+from hired_gguf.native.llama import clear
 from hired_gguf.native.load import PIN
 from models import load_llama
 

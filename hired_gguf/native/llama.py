@@ -1,0 +1,199 @@
+"""Every private name of llama-cpp-python that we rely on, and every write to its record of a context.
+
+No other file knows one, but for bench/engine_stock.py, which times the stock engine from inside (a hook of
+.pre-commit-config.yaml looks). tests/native/test_llama.py looks each up on the pinned version.
+
+Functions that need the native model or context raise ClosedError if the Llama was closed: its calls would
+read freed memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+from llama_cpp import llama_chat_format
+
+from ..errors import ClosedError, PromptError
+
+# What llama.cpp takes for special text when asked to parse it (llama-vocab.cpp: cache_special_tokens).
+_SPECIAL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
+
+# The context
+
+
+def address(llama: llama_cpp.Llama) -> int:
+    """The llama_context, which our own native code shares with llama-cpp-python."""
+    return int(_context(llama).ctx)
+
+
+def require_open(llama: llama_cpp.Llama) -> None:
+    """Raise ClosedError if the Llama was closed."""
+    _context(llama)
+
+
+def room(llama: llama_cpp.Llama) -> int:
+    """Positions that can be used. llama.cpp pads n_ctx upwards, llama-cpp-python's own arrays do not."""
+    return min(int(llama.n_ctx()), len(llama.input_ids))
+
+
+def clear(llama: llama_cpp.Llama) -> None:
+    """Empty the context: `Llama.reset` empties the record alone."""
+    context = _context(llama)
+    llama.reset()
+    context.kv_cache_clear()
+
+
+def synchronize(llama: llama_cpp.Llama) -> None:
+    """Wait until what was evaluated is there: llama.cpp may return earlier."""
+    llama_cpp.llama_synchronize(address(llama))
+
+
+def removable(llama: llama_cpp.Llama) -> bool:
+    """Whether the end of the context can be cut off and the rest be used.
+
+    A recurrent state cannot be cut, and a sliding window may have dropped what the rest needs.
+    """
+    recurrent = llama._is_recurrent or llama._is_hybrid
+    return not recurrent and bool(llama_cpp.llama_memory_seq_pos_min(_memory(llama), 0) == 0)
+
+
+def cut(llama: llama_cpp.Llama, keep: int) -> bool:
+    """Keep the first positions only. False, with nothing changed, where llama.cpp cannot."""
+    if not _context(llama).kv_cache_seq_rm(-1, keep, -1):
+        return False
+    llama.n_tokens = keep
+    llama._requires_eval = True  # the logits at hand are another token's
+    return True
+
+
+def _context(llama: llama_cpp.Llama) -> Any:
+    """The object that owns the llama_context, and lets go of it when closed."""
+    if llama._ctx.ctx is None:
+        raise ClosedError("this Llama is closed")
+    return llama._ctx
+
+
+def _memory(llama: llama_cpp.Llama) -> Any:
+    return llama_cpp.llama_get_memory(address(llama))
+
+
+# The record of the context
+
+
+def took_rows(llama: llama_cpp.Llama, count: int, token: int) -> None:
+    """Enter rows that our own code evaluated at the context's end, with ``token`` for the id of each."""
+    end = llama.n_tokens + count
+    mark(llama, [(llama.n_tokens, end)], token)
+    if keeps_logits(llama):
+        llama.scores[llama.n_tokens : end] = 0  # uninitialised otherwise, and logarithms are taken of them
+    llama.n_tokens = end
+
+
+def mark(llama: llama_cpp.Llama, spans: Iterable[tuple[int, int]], token: int) -> None:
+    """Write ``token`` for the ids of the positions [start, end) of each span."""
+    for start, end in spans:
+        llama.input_ids[start:end] = token
+
+
+def keeps_logits(llama: llama_cpp.Llama) -> bool:
+    """Whether the scores of every position are kept: ``logits_all``, or a draft model."""
+    return bool(llama._logits_all)
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """How a context looks: whoever evaluates, samples, cuts or loads leaves another trace.
+
+    ``ids`` are the tokens of llama-cpp-python's record. ``array`` gives the array that holds them and
+    ``sampler`` the latest generation's, each None if there is none or it is gone. ``evaluated`` are
+    llama.cpp's counts of tokens evaluated by several and one by one, whoever asked for it, ``last_position``
+    the last of sequence 0 in llama.cpp's own memory, -1 if there is none.
+    """
+
+    ids: npt.NDArray[np.intc] = field(default_factory=lambda: np.empty(0, np.intc))
+    array: Callable[[], Any] = _nothing
+    sampler: Callable[[], Any] = _nothing
+    evaluated: tuple[int, int] = (0, 0)
+    last_position: int = -1
+
+
+def trace(llama: llama_cpp.Llama) -> Trace:
+    """How the context looks now. Keeps neither array nor sampler alive."""
+    synchronize(llama)  # the counts lag behind otherwise
+    counts = llama_cpp.llama_perf_context(address(llama))
+    return Trace(
+        ids=llama.input_ids[: llama.n_tokens].copy(),
+        array=weakref.ref(llama.input_ids),
+        sampler=_nothing if llama._sampler is None else weakref.ref(llama._sampler),
+        evaluated=(counts.n_p_eval, counts.n_eval),
+        last_position=int(llama_cpp.llama_memory_seq_pos_max(_memory(llama), 0)),
+    )
+
+
+# The vocabulary
+
+
+def special_tokens(llama: llama_cpp.Llama) -> dict[str, int]:
+    """Special tokens of the vocabulary by their text: no public name lists them."""
+    model = _model(llama)
+    ids = range(llama.n_vocab())
+    found = (i for i in ids if llama_cpp.llama_vocab_get_attr(model.vocab, i) & _SPECIAL)
+    return {text: i for i in found if (text := model.token_get_text(i))}
+
+
+def text_of(llama: llama_cpp.Llama, token: int) -> str:
+    """The text of a token id, special ones too; empty for -1 (the vocabulary has none)."""
+    return str(_model(llama).token_get_text(token)) if token >= 0 else ""
+
+
+def adds_bos(llama: llama_cpp.Llama) -> bool:
+    """Whether the model wants a BOS token in front of a prompt."""
+    return bool(_model(llama).add_bos_token())
+
+
+def _model(llama: llama_cpp.Llama) -> Any:
+    require_open(llama)
+    return llama._model
+
+
+# Answers
+
+
+def json_grammar(response_format: Any) -> llama_cpp.LlamaGrammar:
+    """The grammar that llama-cpp-python makes of a response format of the type "json_object"."""
+    return llama_chat_format._grammar_for_response_format(response_format)
+
+
+def require_grammar(llama: llama_cpp.Llama, grammar: llama_cpp.LlamaGrammar) -> None:
+    """Raise PromptError for a grammar that llama.cpp does not take: sampling by it would end the process."""
+    text, root = grammar._grammar.encode(), grammar._root.encode()
+    sampler = llama_cpp.llama_sampler_init_grammar(_model(llama).vocab, text, root)
+    if not sampler:
+        raise PromptError(f"llama.cpp cannot parse the grammar (its root is {grammar._root!r})")
+    llama_cpp.llama_sampler_free(sampler)
+
+
+def as_chat(completion: Any, tool: str | None, stream: bool) -> Any:
+    """A completion, or its chunks if ``stream``, as a chat's; with a tool's name, as a call of that tool."""
+    if tool is None:
+        return llama_chat_format._convert_completion_to_chat(completion, stream=stream)
+    return llama_chat_format._convert_completion_to_chat_function(tool, completion, stream)
+
+
+# The log
+
+
+def restore_log() -> None:
+    """Give llama.cpp's log back to llama-cpp-python, which sets its callback only when it is imported."""
+    llama_cpp.llama_log_set(llama_cpp._logger.llama_log_callback, ctypes.c_void_p(0))
