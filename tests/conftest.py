@@ -42,13 +42,13 @@ def nobodys_settings(tmp_path_factory):
 @pytest.fixture
 def encodings(monkeypatch):
     """The images that were encoded."""
-    images, encode = [], VisionEncoder.encode
+    images, run = [], VisionEncoder._run
 
-    def spy(self, picture, *args, **options):
-        images.append(picture)
-        return encode(self, picture, *args, **options)
+    def spy(self, pixels, *args, **options):
+        images.append(pixels)
+        return run(self, pixels, *args, **options)
 
-    monkeypatch.setattr(VisionEncoder, "encode", spy)
+    monkeypatch.setattr(VisionEncoder, "_run", spy)
     return images
 
 

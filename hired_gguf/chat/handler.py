@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import llama_cpp
 
-from ..context.prefill import Prefill, freshen, lend_images, prefill, state_of
+from ..context.ledger import Evaluable, ImageRows
+from ..context.prefill import Prefill, freshen, prefill, state_of
 from ..context.run import Run
 from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from ..errors import PromptError
 from ..images.load import load_image
+from ..images.sources import ImageSource
 from ..model_files.mmproj import read_mmproj
 from ..model_files.pair import check_pair
 from ..native.amx_crash import require_sound_cpu
-from ..native.llama import as_chat, keeps_logits, require_grammar, require_open, room
+from ..native.llama import require_open
 from ..progress import Progress
-from ..prompt.answer_formats import Tool, ToolChoice, answer_grammar, as_tools, forced_tool
 from ..prompt.messages import ImagePart, Messages, parse_messages
-from ..prompt.sampling import PASSED_ON, check_sampling, stop_strings
 from ..prompt.templates import ChatTemplate, choose_template, render
 from ..prompt.tokens import PromptTokenizer, Segment
-from ..selection.budget import BUDGET_OPTIONS, DEFAULT, BudgetOptions, TokenBudget
+from ..selection.budget import DEFAULT, BudgetOptions, TokenBudget
 from ..vision.cache import EncodingCache, encoder_identity
 from ..vision.encoder import VisionEncoder
-from ..vision.encoding import EncodedImage, tiling_of
-from .stream import REST_OF_CHARACTER, TokenClock, guarded_stream
+from ..vision.encoding import EncodedImage, TiledPicture
+from .request import read_request
+from .stream import generate
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -123,17 +124,7 @@ class HiREDChatHandler:
         *,
         llama: llama_cpp.Llama,
         messages: Messages,
-        functions: Sequence[Mapping[str, Any]] | None = None,
-        function_call: ToolChoice = None,
-        tools: Sequence[Tool] | None = None,
-        tool_choice: ToolChoice = None,
-        response_format: Mapping[str, Any] | None = None,
-        grammar: llama_cpp.LlamaGrammar | None = None,
         stream: bool = False,
-        stop: str | Sequence[str] | None = None,
-        max_tokens: int | None = None,
-        logprobs: bool | None = None,
-        top_logprobs: int | None = None,
         run: Run | None = None,
         fresh: bool = False,
         selector: Selector = EncodedImage.select_with,
@@ -141,91 +132,69 @@ class HiREDChatHandler:
     ) -> Any:
         """Answer a chat: a ChatCompletion dict, or an iterator of ChatCompletionChunk dicts if ``stream``.
 
-        ``run`` is filled in with what the call does. With ``fresh`` the text after the last image is
-        evaluated anew, so that the answer has the numbers of a fresh context. ``selector`` chooses the
-        tokens. Options that neither sampling nor `TokenBudget` knows are variables for the chat template.
+        ``options`` are those of ``create_chat_completion``, those of `TokenBudget.changed`, and variables for
+        the chat template. ``run`` is filled in with what the call does. With ``fresh`` the text after the
+        last image is evaluated anew, so that the answer has the numbers of a fresh context. ``selector``
+        chooses the tokens.
 
         Raises PromptError, ImageError, BudgetError, ContextOverflowError, ModelMismatchError, NativeError.
         """
         self.last_run = run = run or Run()
-        given = {name: options.pop(name, None) for name in PASSED_ON}
-        sampling = {"temperature": 0.2, **{name: v for name, v in given.items() if v is not None}}
-        if logprobs and not keeps_logits(llama):
-            raise PromptError("logprobs need Llama(logits_all=True)")
-        config = self.token_budget.changed(**{n: options.pop(n) for n in BUDGET_OPTIONS if n in options})
-        tools, tool_choice = as_tools(functions, function_call, tools, tool_choice)
-        tool = forced_tool(tools, tool_choice)
-        grammar = answer_grammar(response_format, tool) or grammar
-        tool_name = None if tool is None else tool["function"]["name"]
-        if grammar is not None:
-            require_grammar(llama, grammar)
-        template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
-
         with state_of(llama).lock:
             require_open(llama)
             require_sound_cpu(llama.model_path, llama.model_params.n_gpu_layers)
-            numbers = {**sampling, "max_tokens": max_tokens, "top_logprobs": top_logprobs}
-            check_sampling(numbers, llama.n_vocab())
-            segments = self._tokenise(llama, template, messages, {"tools": tools, **options})
+            request = read_request(llama, self.token_budget, options)
+            template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
+            segments = _tokenise(llama, template, messages, request.variables)
             if fresh:
                 freshen(llama)
-            prompt = self._prefill(llama, segments, config, selector, run)
-            space = room(llama) - len(prompt.ids)
-            most = min(max_tokens, space) if max_tokens and max_tokens > 0 else space
-            clock = TokenClock(run, len(prompt.ids) + min(most + REST_OF_CHARACTER, space))
-            with lend_images(llama, prompt):
-                completion = llama.create_completion(
-                    prompt=prompt.ids,
-                    stream=stream,
-                    stop=stop_strings(stop, template.stop),
-                    max_tokens=most,
-                    logprobs=(top_logprobs or 0) if logprobs else None,
-                    grammar=grammar,
-                    stopping_criteria=llama_cpp.StoppingCriteriaList([clock]),
-                    **sampling,
-                )
-            if not stream:
-                completion["usage"]["prompt_tokens_details"] = {"cached_tokens": run.reused_tokens}
-                return as_chat(clock.correct(completion), tool_name, stream)
-            return guarded_stream(llama, prompt, as_chat(map(clock.correct, completion), tool_name, stream))
-
-    def _tokenise(
-        self,
-        llama: llama_cpp.Llama,
-        template: ChatTemplate,
-        messages: Messages,
-        variables: Mapping[str, Any],
-    ) -> list[Segment]:
-        tokenizer = PromptTokenizer(llama)
-        bos, eos = tokenizer.text_of(llama.token_bos()), tokenizer.text_of(llama.token_eos())
-        segments = tokenizer(render(template, parse_messages(messages), bos, eos, variables))
-        if not segments or isinstance(segments[-1], ImagePart):
-            raise PromptError(
-                "the chat template puts no text after the last image, so there is nothing to answer"
-            )
-        return segments
+            prompt = self._prefill(llama, segments, request.budget, selector, run)
+            return generate(llama, prompt, request, template.stop, run, stream=stream)
 
     def _prefill(
         self,
         llama: llama_cpp.Llama,
         segments: Sequence[Segment],
-        config: TokenBudget,
+        budget: TokenBudget,
         selector: Selector,
         run: Run,
     ) -> Prefill:
-        text_tokens = sum(len(s) for s in segments if isinstance(s, list))
-        sources = [s.source for s in segments if isinstance(s, ImagePart)]
-        pictures = [load_image(source, allow_http=self.allow_http) for source in sources]
-        if pictures:
-            check_pair(self.info, llama.n_embd(), llama.model_path)
-        tilings = [tiling_of(self.info, (picture.height, picture.width)) for picture in pictures]
-        require_room(llama, text_tokens, tilings, config)
-
+        """The way of the paper: open the pictures, require room, encode, select and pack, prefill."""
+        sources = [segment.source for segment in segments if isinstance(segment, ImagePart)]
+        pictures = [self._open_picture(llama, source) for source in sources]
+        require_room(llama, _text_tokens(segments), pictures, budget)
         encoder = CachedEncoder(self.load, self._cache, self._identity)
-        tiled = list(zip(pictures, tilings, strict=True))
-        rows = visual_rows(encoder, tiled, config, selector, run=run, on_progress=self.on_progress)
-        evaluable = [next(rows) if isinstance(s, ImagePart) else s for s in segments]
+        rows = visual_rows(encoder, pictures, budget, selector, run=run, on_progress=self.on_progress)
+        evaluable = _interleave(segments, rows)
         run.prompt_tokens = sum(map(len, evaluable))
         prompt = prefill(llama, evaluable, run.timings, self.on_progress)
         run.reused_tokens = prompt.reused
         return prompt
+
+    def _open_picture(self, llama: llama_cpp.Llama, source: ImageSource) -> TiledPicture:
+        """Load and tile. Raises ImageError, ModelMismatchError."""
+        picture = TiledPicture.of(load_image(source, allow_http=self.allow_http), self.info)
+        check_pair(self.info, llama.n_embd(), llama.model_path)
+        return picture
+
+
+def _tokenise(
+    llama: llama_cpp.Llama, template: ChatTemplate, messages: Messages, variables: Mapping[str, Any]
+) -> list[Segment]:
+    """Token ids and image parts in the order of the prompt. Raises PromptError."""
+    tokenizer = PromptTokenizer(llama)
+    bos, eos = tokenizer.text_of(llama.token_bos()), tokenizer.text_of(llama.token_eos())
+    segments = tokenizer(render(template, parse_messages(messages), bos, eos, variables))
+    if not segments or isinstance(segments[-1], ImagePart):
+        raise PromptError("the chat template puts no text after the last image: nothing to answer")
+    return segments
+
+
+def _text_tokens(segments: Sequence[Segment]) -> int:
+    return sum(len(segment) for segment in segments if isinstance(segment, list))
+
+
+def _interleave(segments: Sequence[Segment], rows: Sequence[ImageRows]) -> list[Evaluable]:
+    """The segments with the rows of each image in its place."""
+    images = iter(rows)
+    return [segment if isinstance(segment, list) else next(images) for segment in segments]

@@ -1,9 +1,9 @@
-"""The stream of an answer: what counts and times its tokens, and what guards its context."""
+"""From an evaluated prompt to an answer: what counts and times its tokens, and what guards its context."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import llama_cpp
@@ -11,7 +11,9 @@ import llama_cpp
 from ..context.prefill import Prefill, lend_images, state_of
 from ..context.run import Run
 from ..errors import StreamError
-from ..native.llama import require_open, trace
+from ..native.llama import as_chat, require_open, room, trace
+from ..prompt.sampling import stop_strings
+from .request import Request
 
 REST_OF_CHARACTER = 3  # bytes, so at most as many tokens
 
@@ -44,6 +46,37 @@ class TokenClock:
         if self._full and choice["finish_reason"] == "stop":
             choice["finish_reason"] = "length"
         return completion
+
+
+def generate(
+    llama: llama_cpp.Llama,
+    prompt: Prefill,
+    request: Request,
+    template_stop: Sequence[str],
+    run: Run,
+    *,
+    stream: bool,
+) -> Any:
+    """The answer to an evaluated prompt: a ChatCompletion dict, or an iterator of chunks if ``stream``."""
+    space = room(llama) - len(prompt.ids)
+    most = min(request.max_tokens, space) if request.max_tokens and request.max_tokens > 0 else space
+    clock = TokenClock(run, len(prompt.ids) + min(most + REST_OF_CHARACTER, space))
+    with lend_images(llama, prompt):
+        completion = llama.create_completion(
+            prompt=prompt.ids,
+            stream=stream,
+            stop=stop_strings(request.stop, template_stop),
+            max_tokens=most,
+            logprobs=request.logprobs,
+            grammar=request.grammar,
+            stopping_criteria=llama_cpp.StoppingCriteriaList([clock]),
+            **request.sampling,
+        )
+    if stream:
+        chunks = as_chat(map(clock.correct, completion), request.tool_name, stream)
+        return guarded_stream(llama, prompt, chunks)
+    completion["usage"]["prompt_tokens_details"] = {"cached_tokens": run.reused_tokens}
+    return as_chat(clock.correct(completion), request.tool_name, stream)
 
 
 def guarded_stream(llama: llama_cpp.Llama, prompt: Prefill, chunks: Iterator[Any]) -> Iterator[Any]:

@@ -11,14 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from ..console import loading, option_groups, option_types
 from ..console.terminal import StatusLine, is_terminal, print_answer, print_summary, say
 from ..console.usage import UsageError
 from ..errors import HiredError
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_one
+from ..images.sources import LoadedImage
 from ..model import LlavaNext
 
 HELP = """\
@@ -99,21 +98,21 @@ class Answered:
     """The last answered question, and the latest pictures that it was about, each with what was kept."""
 
     question: str
-    pictures: list[tuple[Image.Image, Explained]]
+    pictures: list[tuple[LoadedImage, Explained]]
 
 
 class Session:
     """A conversation as its lines change it. ``failed`` tells whether a line ended in an error."""
 
     def __init__(
-        self, llm: LlavaNext, args: argparse.Namespace, pictures: list[Image.Image], status: StatusLine
+        self, llm: LlavaNext, args: argparse.Namespace, pictures: list[LoadedImage], status: StatusLine
     ) -> None:
         self.failed = False
         self._llm = llm
         self._args = args
         self._status = status
         self._pictures = pictures
-        self._shown: list[Image.Image] = []  # with the latest question that had any
+        self._shown: list[LoadedImage] = []  # with the latest question that had any
         self._answered: Answered | None = None
         self._budget = args.token_budget
         self._commands: dict[str, Callable[[str], None]] = {

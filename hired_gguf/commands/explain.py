@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from ..bench.results import write_whole
 from ..console import loading, option_groups, option_types
 from ..console.terminal import StatusLine, printable
@@ -16,6 +14,7 @@ from ..console.usage import UsageError
 from ..explain.counts import count_table
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_all, draw_one, numbers
+from ..images.sources import LoadedImage
 from ..selection.budget import TokenBudget
 from ..selection.policies import ALLOCATIONS
 from ..selection.selection import Selection
@@ -132,7 +131,7 @@ def same_file(path: Path, image: str) -> bool:
 def select(
     args: argparse.Namespace,
     mmproj: Path,
-    picture: Image.Image,
+    picture: LoadedImage,
     wanted: list[TokenBudget],
     status: StatusLine,
 ) -> list[Explained]:
@@ -146,7 +145,7 @@ def select(
 def ask(
     args: argparse.Namespace,
     pair: tuple[Path, Path],
-    picture: Image.Image,
+    picture: LoadedImage,
     wanted: list[TokenBudget],
     status: StatusLine,
 ) -> list[Explained]:

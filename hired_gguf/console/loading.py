@@ -6,10 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from PIL import Image
-
 from ..images.load import load_image
-from ..images.sources import MAX_BYTES
+from ..images.sources import MAX_BYTES, LoadedImage
 from ..model import LlavaNext
 from ..model_files.builtin import default_model
 from ..progress import Progress
@@ -23,15 +21,15 @@ BUILT_IN = (
 )
 
 
-def load_picture(source: str, allow_http: bool) -> Image.Image:
+def load_picture(source: str, allow_http: bool) -> LoadedImage:
     """Decode a file, a URL, or standard input ("-"). Raises ImageError, UsageError."""
     if source.lower().startswith(("http://", "https://")) and not allow_http:
         raise UsageError("the picture is a URL: give --allow-http to let it be fetched")
     if source != "-":
-        return load_image(source, allow_http=allow_http)
+        return LoadedImage(load_image(source, allow_http=allow_http))
     if sys.stdin is None or is_terminal(sys.stdin):
         raise UsageError("'-' reads a picture from standard input, but none comes there")
-    return load_image(sys.stdin.buffer.read(MAX_BYTES + 1))
+    return LoadedImage(load_image(sys.stdin.buffer.read(MAX_BYTES + 1)))
 
 
 def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:

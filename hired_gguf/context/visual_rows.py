@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import llama_cpp
-from PIL import Image
 
 from ..errors import ContextOverflowError
 from ..native.llama import room
@@ -18,7 +18,7 @@ from ..selection.budget import TokenBudget
 from ..selection.selection import Selection, most_visual_tokens
 from ..vision.cache import EncodingCache, encoding_key
 from ..vision.encoder import VisionEncoder
-from ..vision.encoding import EncodedImage
+from ..vision.encoding import EncodedImage, TiledPicture
 from .ledger import ImageRows
 from .run import Run
 
@@ -27,9 +27,10 @@ Selector = Callable[[EncodedImage, TokenBudget], Selection]
 
 
 def require_room(
-    llama: llama_cpp.Llama, text_tokens: int, tilings: Sequence[core.Tiling], config: TokenBudget
+    llama: llama_cpp.Llama, text_tokens: int, pictures: Sequence[TiledPicture], config: TokenBudget
 ) -> None:
     """Raise ContextOverflowError before anything is encoded, with the budget that would fit."""
+    tilings = [picture.tiling for picture in pictures]
     visual = sum(most_visual_tokens(tiling, config) for tiling in tilings)
     needed, there = text_tokens + visual + 1, room(llama)
     if needed <= there:
@@ -65,38 +66,48 @@ class CachedEncoder:
 
 def visual_rows(
     encoder: CachedEncoder,
-    pictures: Sequence[tuple[Image.Image, core.Tiling]],
+    pictures: Sequence[TiledPicture],
     config: TokenBudget,
     select: Selector,
     *,
     run: Run,
     on_progress: Progress | None,
-) -> Iterator[ImageRows]:
-    """Yield the kept rows [n, D_text] of each picture, noting selection, counts and seconds in ``run``."""
-    for i, (picture, tiling) in enumerate(pictures):
-        started = time.perf_counter()
-        key = encoding_key(picture, encoder.identity)
-        image = encoder.cache.get(key, tiling)
-        run.timings.encode_s += time.perf_counter() - started
-        if image is None:
-            if on_progress:
-                on_progress("encode", i, len(pictures))
-            image = _encode(encoder, key, picture, run)
-        else:
-            run.reused_encodings += 1
+) -> list[ImageRows]:
+    """The kept rows [n, D_text] of each picture; selections, counts and seconds are noted in ``run``."""
+    rows = []
+    for i, picture in enumerate(pictures):
+        key, image = _encoded(
+            encoder, picture, run, partial(on_progress or _unheard, "encode", i, len(pictures))
+        )
         started = time.perf_counter()
         selection = select(image, config)
-        rows = image.pack(selection)
+        kept = image.pack(selection)
         run.selections.append(selection)
         run.timings.select_s += time.perf_counter() - started
-        yield ImageRows(f"{key} {hashlib.sha256(selection.packing.tobytes()).hexdigest()}", rows)
+        rows.append(ImageRows(f"{key} {hashlib.sha256(selection.packing.tobytes()).hexdigest()}", kept))
+    return rows
 
 
-def _encode(encoder: CachedEncoder, key: str, picture: Image.Image, run: Run) -> EncodedImage:
+def _encoded(
+    encoder: CachedEncoder, picture: TiledPicture, run: Run, begin: Callable[[], None]
+) -> tuple[str, EncodedImage]:
+    """The key and the encoding of a picture, from the cache or, after ``begin``, from the encoder."""
+    started = time.perf_counter()
+    key = encoding_key(picture.image, encoder.identity)
+    image = encoder.cache.get(key, picture.tiling)
+    run.timings.encode_s += time.perf_counter() - started
+    if image is not None:
+        run.reused_encodings += 1
+        return key, image
+    begin()
     model = encoder.load()
     started = time.perf_counter()
-    image = model.encode(picture, (), features=False).lean()
+    image = model.encode_tiled(picture)
     encoder.cache.put(key, image)
     run.encoded_images += 1
     run.timings.encode_s += time.perf_counter() - started
-    return image
+    return key, image
+
+
+def _unheard(stage: str, done: int, total: int) -> None:
+    """Progress that nobody asked for."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from PIL import Image
-
 from ..chat.answer import Answer
 from ..context.visual_rows import Selector
 from ..errors import InputError
+from ..images.load import load_image
+from ..images.sources import LoadedImage
 from ..model import LlavaNext
 from ..vision.encoding import EncodedImage, tiling_of
 from .configuration import Configuration
@@ -74,8 +74,8 @@ def answer_all(
     require_layers((one.layers for one in configurations), llm.handler.info.executed_layers)
     done, total = 0, count(pictures) * len(configurations)
     for picture in pictures:
-        image = picture.load()
-        tiling = tiling_of(llm.handler.info, (image.height, image.width))
+        image = LoadedImage(load_image(picture.load()))
+        tiling = tiling_of(llm.handler.info, (image.image.height, image.image.width))
         needed = [patches_of(question.characters, tiling) for question in picture.questions]
         attention = attention_for(llm.handler, image, configurations)
         outcomes = []
@@ -110,7 +110,7 @@ def selector_of(
 
 def _ask(
     llm: LlavaNext,
-    image: Image.Image,
+    image: LoadedImage,
     configuration: Configuration,
     settings: Settings,
     question: str,

@@ -6,10 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from PIL import Image
-
 from ..chat.handler import HiREDChatHandler
 from ..context.visual_rows import Selector
+from ..images.sources import LoadedImage
 from ..selection.budget import TokenBudget
 from ..selection.selection import Selection
 from ..vision.encoding import EncodedImage, Floats
@@ -44,7 +43,7 @@ class OtherAttention:
 
 
 def attention_for(
-    handler: HiREDChatHandler, image: Image.Image, configurations: Sequence[Configuration]
+    handler: HiREDChatHandler, image: LoadedImage, configurations: Sequence[Configuration]
 ) -> OtherAttention:
     """What the configurations need beyond an `EncodedImage`: one encoding for all of them, or none."""
     wanted = {layer for configuration in configurations for layer in layers_needed(configuration)}

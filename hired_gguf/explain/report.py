@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..images.sources import ImageSource
 from ..selection.selection import Selection
 from .comparison import draw_comparison
 from .numbers import attention_numbers, selection_numbers, tiling_numbers
@@ -22,13 +23,13 @@ class Explained:
     answer: str | None = None
 
 
-def draw_one(question: str | None, found: Sequence[Explained], picture: Image.Image) -> Image.Image:
+def draw_one(question: str | None, found: Sequence[Explained], picture: ImageSource) -> Image.Image:
     """The drawing of a single selection."""
     caption = "" if question is None else f"Question: {question}\nAnswer: {found[0].answer}"
     return overlay(found[0].selection, picture, caption)
 
 
-def draw_all(question: str | None, found: Sequence[Explained], picture: Image.Image) -> Image.Image:
+def draw_all(question: str | None, found: Sequence[Explained], picture: ImageSource) -> Image.Image:
     """The drawing of several, side by side."""
     selections = [each.selection for each in found]
     if question is None:

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.Image import Transpose
 
 from ..errors import ImageError
-from .sources import MAX_BYTES, ImageSource, describe, read_bytes, read_image
+from .sources import MAX_BYTES, ImageSource, LoadedImage, describe, read_bytes, read_image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 100_000_000
@@ -41,14 +41,17 @@ def load_image(
     """The picture upright, in mode RGB, as a new image without metadata.
 
     ``source`` is a path, a ``file:``, ``data:`` or (with ``allow_http``) http(s) URL, the bytes of an encoded
-    image, a PIL image, or a uint8 array [H, W, 3] or [H, W, 4]. The content, not the name, decides the
-    format; of an animation the first frame counts. Alpha is laid over white. Grey of 16 bits (modes I;16
-    and I, 0..65535) is scaled to 8. ``max_bytes`` limits the encoded image; ``max_pixels`` the decoded one,
-    checked before decoding. The source is never changed, and no other program is started.
+    image, a PIL image, a uint8 array [H, W, 3] or [H, W, 4], or a `LoadedImage`, which is handed out as it
+    is. The content, not the name, decides the format; of an animation the first frame counts. Alpha is laid
+    over white. Grey of 16 bits (modes I;16 and I, 0..65535) is scaled to 8. ``max_bytes`` limits the encoded
+    image; ``max_pixels`` the decoded one, checked before decoding. The source is never changed, and no other
+    program is started.
 
     Raises ImageError for whatever cannot be read, is damaged or is too large. It names the source, or
     ``name`` where the caller knows a better one.
     """
+    if isinstance(source, LoadedImage):
+        return source.image
     name = name or describe(source)
     source = read_image(source, allow_http=allow_http, max_bytes=max_bytes)
     try:

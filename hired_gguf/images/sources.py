@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import stat
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -16,7 +17,15 @@ from PIL import Image
 from ..errors import ImageError
 from .fetch import fetch_url
 
-ImageSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+
+@dataclass(frozen=True, eq=False)
+class LoadedImage:
+    """What `load_image` made of a source: upright, RGB. As a source it is handed out as it is, uncopied."""
+
+    image: Image.Image
+
+
+ImageSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8] | LoadedImage
 
 MAX_BYTES = 64 << 20
 
@@ -27,6 +36,8 @@ def describe(source: object) -> str:
         return f"<bytes, {len(source)} bytes>"
     if isinstance(source, np.ndarray):
         return f"<array {source.dtype} {list(source.shape)}>"
+    if isinstance(source, LoadedImage):
+        source = source.image
     if isinstance(source, Image.Image):
         return f"<PIL image {source.mode} {source.width} x {source.height}>"
     if not isinstance(source, (str, os.PathLike)):

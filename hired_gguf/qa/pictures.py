@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..errors import ImageError
 from ..images.load import load_image
-from ..images.sources import describe, read_image
+from ..images.sources import LoadedImage, describe, read_image
 from .task import Task
 
 
@@ -56,7 +56,7 @@ class Picture:
         self._source = source
         self._allow_http = allow_http
         self._content: Any = None
-        self._decoded: Image.Image | ImageError | None = None
+        self._decoded: LoadedImage | ImageError | None = None
 
     def digest(self) -> str:
         """What tells this image from any other; its name where it cannot be read."""
@@ -67,11 +67,11 @@ class Picture:
         readable = isinstance(content, (bytes, Image.Image, np.ndarray))
         return digest(content) if readable else f"unreadable {describe(self._source)}"
 
-    def load(self) -> Image.Image:
+    def load(self) -> LoadedImage:
         """The decoded image."""
         if self._decoded is None:
             try:
-                self._decoded = load_image(self._read(), name=describe(self._source))
+                self._decoded = LoadedImage(load_image(self._read(), name=describe(self._source)))
             except ImageError as error:
                 self._decoded = error
         if isinstance(self._decoded, ImageError):

@@ -13,7 +13,7 @@ from ..images.sources import ImageSource
 from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..native.kernels import kernels_wanted
 from ..native.load import core
-from .encoding import Encoding, tiling_of
+from .encoding import EncodedImage, Encoding, Floats, TiledPicture, tiling_of
 from .preprocess import preprocess
 
 
@@ -62,24 +62,31 @@ class VisionEncoder:
         ``attention_layers`` are 0-based executed layers, negative ones counted from the last. The first and
         the last are always computed, since selection needs them. Raises ImageError, InputError.
         """
-        picture = load_image(image, allow_http=self.allow_http)
-        tiling = self.tiling((picture.height, picture.width))
-        pixels = preprocess(picture, tiling, self.info.mean, self.info.std)
+        picture = TiledPicture.of(load_image(image, allow_http=self.allow_http), self.info)
         layers = [_layer(number, self.info.executed_layers) for number in attention_layers]
-        wanted = sorted({0, self.info.executed_layers - 1, *layers})
-        with self._lock:
-            attention, rows, projected = self._open().encode(pixels, wanted, features)
-        by_layer = dict(zip(wanted, attention, strict=True))
+        pixels = self._pixels(picture)
+        attention, rows, projected = self._run(pixels, layers, features)
         return Encoding(
-            tiling=tiling,
+            tiling=picture.tiling,
             pixel_values=pixels,
-            attention={number: by_layer[il] for number, il in zip(attention_layers, layers, strict=True)},
+            attention={number: attention[il] for number, il in zip(attention_layers, layers, strict=True)},
             features=rows,
-            picture=picture,
+            picture=picture.image,
             projected=projected,
             newline=self._newline,
             attention_first=attention[0],
-            attention_last=attention[-1],
+            attention_last=attention[self.info.executed_layers - 1],
+        )
+
+    def encode_tiled(self, picture: TiledPicture) -> EncodedImage:
+        """What a budget needs of a picture that was loaded and tiled before."""
+        attention, _, projected = self._run(self._pixels(picture), (), features=False)
+        return EncodedImage(
+            tiling=picture.tiling,
+            projected=projected,
+            newline=self._newline,
+            attention_first=attention[0],
+            attention_last=attention[self.info.executed_layers - 1],
         )
 
     def close(self) -> None:
@@ -94,6 +101,18 @@ class VisionEncoder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _pixels(self, picture: TiledPicture) -> Floats:
+        return preprocess(picture.image, picture.tiling, self.info.mean, self.info.std)
+
+    def _run(
+        self, pixels: Floats, layers: Sequence[int], features: bool
+    ) -> tuple[dict[int, Floats], Floats | None, Floats]:
+        """CLS attention by layer, first and last among them; features if asked for; projected rows."""
+        wanted = sorted({0, self.info.executed_layers - 1, *layers})
+        with self._lock:
+            attention, rows, projected = self._open().encode(pixels, wanted, features)
+        return dict(zip(wanted, attention, strict=True)), rows, projected
 
     def _open(self) -> core.VisionModel:
         if self._model is None:

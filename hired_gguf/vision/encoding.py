@@ -84,11 +84,18 @@ class Encoding(EncodedImage):
     features: Floats | None
     picture: Image.Image
 
-    def lean(self) -> EncodedImage:
-        """Without all else."""
-        return EncodedImage(
-            self.tiling, self.projected, self.newline, self.attention_first, self.attention_last
-        )
+
+@dataclass(frozen=True, eq=False)
+class TiledPicture:
+    """A picture that was loaded, upright and RGB, and how the model cuts it: found once, handed on."""
+
+    image: Image.Image
+    tiling: core.Tiling
+
+    @classmethod
+    def of(cls, image: Image.Image, info: MmprojInfo) -> TiledPicture:
+        """The picture with the tiling that a mmproj file asks for."""
+        return cls(image, tiling_of(info, (image.height, image.width)))
 
 
 def tiling_of(info: MmprojInfo, image_size_hw: tuple[int, int]) -> core.Tiling:

@@ -329,12 +329,12 @@ def image_of(llama, number=0):
 def counted(monkeypatch):
     """Every encoding, row batch and text batch: ("encode",), ("rows", n), ("text", n)."""
     work = []
-    encode, rows, text = VisionEncoder.encode, _core.prefill_rows, llama_cpp.Llama.eval
+    encode, rows, text = VisionEncoder._run, _core.prefill_rows, llama_cpp.Llama.eval
 
     def spy(function, name, size):
         return lambda *args, **named: (work.append((name, *size(args))), function(*args, **named))[1]
 
-    monkeypatch.setattr(VisionEncoder, "encode", spy(encode, "encode", lambda args: ()))
+    monkeypatch.setattr(VisionEncoder, "_run", spy(encode, "encode", lambda args: ()))
     monkeypatch.setattr(_core, "prefill_rows", spy(rows, "rows", lambda args: (len(args[1]),)))
     monkeypatch.setattr(llama_cpp.Llama, "eval", spy(text, "text", lambda args: (len(args[1]),)))
     return work
@@ -571,7 +571,7 @@ def test_an_answer_that_is_interrupted(used, check, monkeypatch, at, evaluated):
 def test_a_prompt_that_is_interrupted(used, check, monkeypatch, stage):
     check(AGAIN)
     owner, name = {
-        "encode": (VisionEncoder, "encode"),
+        "encode": (VisionEncoder, "_run"),
         "rows": (_core, "prefill_rows"),
         "text": (llama_cpp.Llama, "eval"),
     }[stage]

@@ -23,6 +23,7 @@ from hired_gguf.images.load import load_image
 from hired_gguf.vision import cache as cache_module
 from hired_gguf.vision.cache import EncodingCache, encoder_identity, encoding_key
 from hired_gguf.vision.cache_folder import MAGIC, PART, STALE_SECONDS, EncodingFolder
+from hired_gguf.vision.encoding import TiledPicture
 from models import load_llama
 
 SEEN = [user(image(photo()), "What is this?")]
@@ -32,7 +33,7 @@ NAMES = ("projected", "newline", "attention_first", "attention_last")
 @pytest.fixture(scope="module")
 def encoded(encoder):
     """The golden coffee, encoded."""
-    return encoder.encode(photo("coffee"), (), features=False).lean()
+    return encoder.encode_tiled(TiledPicture.of(load_image(photo("coffee")), encoder.info))
 
 
 @pytest.fixture
@@ -412,10 +413,12 @@ def test_a_folder_for_reading_only_serves(folder, encoded, monkeypatch, caplog):
 WORK = """
 import sys
 from hired_gguf import VisionEncoder
+from hired_gguf.images.load import load_image
 from hired_gguf.vision.cache import EncodingCache
+from hired_gguf.vision.encoding import TiledPicture
 _, folder, mmproj, picture, bound = sys.argv
 encoder = VisionEncoder(mmproj, n_threads=1)
-image = encoder.encode(picture, (), features=False).lean()
+image = encoder.encode_tiled(TiledPicture.of(load_image(picture), encoder.info))
 cache = EncodingCache(0, folder, int(bound))
 for i in range(150):
     key = f"{i % 7:064x}"
