@@ -20,6 +20,7 @@ from .context.prefill import state_of
 from .context.run import Run
 from .context.visual_rows import Selector
 from .errors import ClosedError, NativeError
+from .model_files.mmproj import Mmproj
 from .model_files.pair import check_pair, read_text_model
 from .native.amx_crash import require_sound_cpu
 from .native.kernels import q4_kernels
@@ -72,7 +73,7 @@ class LlavaNext:
     def __init__(
         self,
         model: str | os.PathLike[str],
-        mmproj: str | os.PathLike[str],
+        mmproj: Mmproj,
         *,
         n_ctx: int = 4096,
         n_gpu_layers: int = -1,

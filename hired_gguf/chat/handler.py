@@ -16,7 +16,7 @@ from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_
 from ..errors import PromptError
 from ..images.load import load_image
 from ..images.sources import ImageSource
-from ..model_files.mmproj import read_mmproj
+from ..model_files.mmproj import Mmproj, read_mmproj
 from ..model_files.pair import check_pair
 from ..native.amx_crash import require_sound_cpu
 from ..native.llama import require_open
@@ -67,7 +67,7 @@ class HiREDChatHandler:
 
     def __init__(
         self,
-        mmproj: str | os.PathLike[str],
+        mmproj: Mmproj,
         *,
         template: str | None = None,
         on_progress: Progress | None = None,

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     with StatusLine() as line:
         pictures = pictures_of(args, given, info.image_size, line)
         status = EvalStatus(line)
-        with loading.load_model(args, pair, line, status.stage) as llm:
+        with loading.load_model(args, (pair[0], info), line, status.stage) as llm:
             try:
                 for result in answer_all(llm, pictures, configurations, settings, status.note):
                     results.add(result)

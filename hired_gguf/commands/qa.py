@@ -15,7 +15,7 @@ from ..console.option_table import ANSWER, SHARED, add_shared
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
 from ..errors import InputError, PromptError
-from ..model_files.mmproj import read_mmproj
+from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..qa.batch import ask_many
 from ..qa.inputs import Fields, every_question, read_tasks
 from ..qa.record import as_line
@@ -112,13 +112,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         tasks = _tasks(args)
         pair = loading.model_pair(args)
-        settings = _settings(args, pair)
+        info = read_mmproj(pair[1])
+        settings = _settings(args, pair[0], info)
         _require_output(args)
     except (InputError, PromptError) as error:
         raise UsageError(str(error)) from error
     try:
         with _interruptible():
-            return _answer(args, pair, tasks, settings)
+            return _answer(args, (pair[0], info), tasks, settings)
     except KeyboardInterrupt:
         if args.output is not None:
             say(f"interrupted; the same command goes on with {Path(args.output).name}")
@@ -142,10 +143,10 @@ def _name_unused(fields: list[Fields]) -> None:
         say(f"fields of the input that are not used: {', '.join(sorted(unused))}")
 
 
-def _settings(args: argparse.Namespace, pair: tuple[Path, Path]) -> Settings:
+def _settings(args: argparse.Namespace, model: Path, info: MmprojInfo) -> Settings:
     return settings_of_files(
-        pair[0],
-        read_mmproj(pair[1]),
+        model,
+        info,
         token_budget=args.token_budget,
         chat_template=args.template,
         template=args.question_template,
@@ -166,7 +167,9 @@ def _require_output(args: argparse.Namespace) -> None:
         require_file(Path(args.output), inputs)
 
 
-def _answer(args: argparse.Namespace, pair: tuple[Path, Path], tasks: list[Task], settings: Settings) -> int:
+def _answer(
+    args: argparse.Namespace, pair: tuple[Path, MmprojInfo], tasks: list[Task], settings: Settings
+) -> int:
     with StatusLine() as line:
         status = BatchStatus(line)
         records = ask_many(

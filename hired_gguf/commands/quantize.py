@@ -16,7 +16,7 @@ from ..console.usage import UsageError
 from ..errors import InputError
 from ..images.load import load_image
 from ..model_files.gguf_file import GGUFFile, read_gguf
-from ..model_files.mmproj import read_mmproj
+from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..model_files.quantize import (
     EXACT,
     TYPES,
@@ -96,19 +96,19 @@ def existing_path(text: str) -> Path:
 def run(args: argparse.Namespace) -> int:
     """Write, compare, report."""
     pictures = find_pictures(args.images) if args.images else None
-    read_mmproj(args.mmproj)
-    source = read_gguf(args.mmproj)
+    info = read_mmproj(args.mmproj)
+    source = read_gguf(info.path)
     left = [name for name, kind in matrix_types(source, args.type).items() if kind != args.type]
     drift = None
     with StatusLine() as status:
         started = time.perf_counter()
-        write(args, status)
+        write(args, info, status)
         seconds = time.perf_counter() - started
         status.clear()
         warn(source, args.type, left)
         if not args.no_check:
             drift = measure_drift(
-                args.mmproj,
+                info,
                 args.out,
                 pictures,
                 n_threads=args.threads,
@@ -126,11 +126,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write(args: argparse.Namespace, status: StatusLine) -> None:
+def write(args: argparse.Namespace, info: MmprojInfo, status: StatusLine) -> None:
     """Quantise; what is wrong with the place is wrong usage."""
     try:
         quantize_mmproj(
-            args.mmproj,
+            info,
             args.out,
             args.type,
             force=args.force,

@@ -10,6 +10,7 @@ from ..images.load import load_image
 from ..images.sources import MAX_BYTES, LoadedImage
 from ..model import LlavaNext
 from ..model_files.builtin import default_model
+from ..model_files.mmproj import Mmproj
 from ..progress import Progress
 from ..vision.encoder import VisionEncoder
 from .terminal import StatusLine, is_terminal, say
@@ -69,7 +70,10 @@ def load_encoder(args: argparse.Namespace, mmproj: Path, status: StatusLine) -> 
 
 
 def load_model(
-    args: argparse.Namespace, pair: tuple[Path, Path], status: StatusLine, on_progress: Progress | None = None
+    args: argparse.Namespace,
+    pair: tuple[Path, Mmproj],
+    status: StatusLine,
+    on_progress: Progress | None = None,
 ) -> LlavaNext:
     """Load the two files as the options say. ``on_progress`` hears of each call, else the status line."""
     status.show(f"loading {pair[0].name}")

@@ -62,14 +62,20 @@ class MmprojInfo:
         return self.feature_layer or self.layers
 
 
-def read_mmproj(path: str | os.PathLike[str]) -> MmprojInfo:
-    """Read and check a mmproj file.
+#: A mmproj file: its path, or what `read_mmproj` found, so that nobody checks it twice.
+Mmproj = str | os.PathLike[str] | MmprojInfo
+
+
+def read_mmproj(mmproj: Mmproj) -> MmprojInfo:
+    """Read and check a mmproj file. What was checked before is returned as it is.
 
     Raises FileNotFoundError, ModelMismatchError for a language model, UnsupportedModelError for another
     projector or an audio encoder, ModelFormatError for anything else. What passes loads safely; the values of
     its weights are not looked at.
     """
-    fields = Fields(read_gguf(path))
+    if isinstance(mmproj, MmprojInfo):
+        return mmproj
+    fields = Fields(read_gguf(mmproj))
     architecture = fields.architecture()
     if architecture != "clip":
         raise ModelMismatchError(

@@ -16,7 +16,7 @@ from ..errors import InputError, NumericError
 from ..progress import Progress
 from .gguf_copy import BLOCKS, new_header, padding, plan_tensors, replacing
 from .gguf_file import GGUFFile, TensorInfo, read_gguf
-from .mmproj import read_mmproj
+from .mmproj import Mmproj, read_mmproj
 from .mmproj_tensors import BLOCK, FFN, MATRIX, PROJECTOR
 
 #: What the matrices can be turned into, with llama.cpp's number for a file of it (general.file_type).
@@ -27,7 +27,7 @@ MATRICES: Final = {name for name, need in (BLOCK | FFN | PROJECTOR).items() if n
 
 
 def quantize_mmproj(
-    source: str | os.PathLike[str],
+    source: Mmproj,
     target: str | os.PathLike[str],
     type: str = "Q8_0",
     *,
@@ -45,8 +45,7 @@ def quantize_mmproj(
     too small, NumericError for weights that the type cannot hold, and what `read_mmproj` raises.
     """
     number = TYPES[parse_type(type)]
-    read_mmproj(source)
-    file = read_gguf(source)
+    file = read_gguf(read_mmproj(source).path)
     path = _check_target(file.path, Path(target), force)
     tensors = plan_tensors(file, matrix_types(file, type))
     numbers = {"general.file_type": number, "general.quantization_version": int(gguf.GGML_QUANT_VERSION)}

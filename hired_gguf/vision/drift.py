@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from ..errors import InputError, ModelMismatchError
 from ..images.samples import sample_pictures
 from ..images.sources import ImageSource
+from ..model_files.mmproj import Mmproj
 from ..progress import Progress
 from .encoder import VisionEncoder
 from .encoding import Encoding
@@ -42,8 +42,8 @@ class Drift:
 
 
 def measure_drift(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    source: Mmproj,
+    target: Mmproj,
     images: Sequence[ImageSource] | None = None,
     *,
     budgets: Sequence[int | float] = (0.2, 0.1),

@@ -10,7 +10,7 @@ from types import TracebackType
 from ..errors import ClosedError, InputError
 from ..images.load import load_image
 from ..images.sources import ImageSource
-from ..model_files.mmproj import MmprojInfo, read_mmproj
+from ..model_files.mmproj import Mmproj, read_mmproj
 from ..native.kernels import kernels_wanted
 from ..native.load import core
 from .encoding import EncodedImage, Encoding, Floats, TiledPicture, tiling_of
@@ -29,7 +29,7 @@ class VisionEncoder:
 
     def __init__(
         self,
-        mmproj: str | os.PathLike[str] | MmprojInfo,
+        mmproj: Mmproj,
         *,
         n_threads: int | None = None,
         device: str = "auto",
@@ -37,7 +37,7 @@ class VisionEncoder:
         allow_http: bool = False,
         verbose: bool = False,
     ) -> None:
-        self.info = mmproj if isinstance(mmproj, MmprojInfo) else read_mmproj(mmproj)
+        self.info = read_mmproj(mmproj)
         self.allow_http = allow_http
         self._lock = threading.Lock()
         self._model: core.VisionModel | None = core.VisionModel(
