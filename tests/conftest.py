@@ -11,6 +11,8 @@ from golden_pair import MMPROJ, TEXT
 from synthesize import synthesize
 
 from hired_gguf import HiREDChatHandler, LlavaNext, VisionEncoder
+from hired_gguf.cli import main
+from hired_gguf.model_files.quantize import TYPES, quantize_mmproj
 from models import CONTEXT, load_llama
 
 
@@ -30,13 +32,36 @@ def elsewhere(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="session")
 def nobodys_settings(tmp_path_factory):
-    """No option comes from whoever runs the tests: neither from their variables nor from their file."""
+    """No option comes from whoever runs the tests: neither from their variables nor from their file.
+
+    A terminal has 100 columns, and pairs made once lie in a folder of their own.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("HIRED_GGUF_")]:
             patch.delenv(name)
         for name in ("XDG_CONFIG_HOME", "APPDATA"):
             patch.setenv(name, str(tmp_path_factory.mktemp("config")))
+        patch.setenv("HIRED_GGUF_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("COLUMNS", "100")
         yield
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    """The working directory is this folder, which is empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command line here; its exit code, standard output and standard error."""
+
+    def runner(*argv):
+        code = main([str(part) for part in argv])
+        return code, *capsys.readouterr()
+
+    return runner
 
 
 @pytest.fixture
@@ -62,6 +87,13 @@ def tiny(tmp_path_factory):
 def small(tmp_path_factory):
     """A pair large enough to take its time."""
     return synthesize("small", tmp_path_factory.mktemp("small"), "f16")
+
+
+@pytest.fixture(scope="session")
+def every_type(tmp_path_factory):
+    """The golden mmproj in every type that `hired-gguf quantize` makes, by type."""
+    folder = tmp_path_factory.mktemp("every_type")
+    return {kind: quantize_mmproj(MMPROJ, folder / f"{kind}.gguf", kind) for kind in TYPES}
 
 
 @pytest.fixture(scope="session")

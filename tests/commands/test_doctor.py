@@ -1,0 +1,110 @@
+"""`hired-gguf doctor`: what is wrong with this machine, and what would be better."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import hired_gguf
+from hired_gguf.commands import doctor_checks
+from hired_gguf.native import amx_crash, cpu
+
+
+@pytest.fixture
+def healthy(monkeypatch):
+    monkeypatch.setattr(cpu, "cpu_flags", lambda: {"avx2"})
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2"])
+    monkeypatch.setattr(amx_crash, "crash", lambda: None)
+    monkeypatch.setattr(doctor_checks.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
+
+
+def test_doctor_finds_nothing_wrong(run, healthy):
+    code, out, err = run("doctor")
+    assert (code, err) == (0, "")
+    assert "llama-cpp-python  0.3.36 (the pinned version)" in out
+    assert "GiB" in out
+    assert "No problem found." in out
+
+
+def test_doctor_json(run, healthy):
+    code, out, _ = run("doctor", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["backends"]["CPU"] is True
+    assert (report["problems"], report["advice"]) == ([], [])
+    assert Path(report["libraries"]["llama.cpp"]).is_dir()
+
+
+def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
+    for here, switch, expected in (
+        (True, "1", "kernels: used by the vision encoder and by Q4_0 language models\n"),
+        (True, "0", "kernels: not used, since HIRED_GGUF_KERNELS=0\n"),
+        (False, "1", "kernels: not used; they need x86-64 with AVX-512 and VNNI\n"),
+    ):
+        monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda here=here: here)
+        monkeypatch.setenv("HIRED_GGUF_KERNELS", switch)
+        assert expected in run("doctor")[1]
+    monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda: True)
+    monkeypatch.setenv("HIRED_GGUF_KERNELS", "1")
+    monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2", "AMX_INT8"])
+    assert "kernels: used by the vision encoder\n" in run("doctor")[1]
+
+
+def test_doctor_reports_a_crash_with_amx(run, healthy, monkeypatch):
+    monkeypatch.setattr(amx_crash, "crash", lambda: "SIGSEGV")
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "PROBLEM: llama-cpp-python crashes (SIGSEGV)" in out
+    assert '  CFLAGS="-mno-amx-tile -mno-amx-int8 -mno-amx-bf16" CXXFLAGS="-mno-amx' in out
+
+
+def test_doctor_reports_a_test_that_could_not_run(run, healthy, monkeypatch):
+    def fail():
+        raise hired_gguf.HiredError("disk full")
+
+    monkeypatch.setattr(amx_crash, "crash", fail)
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "could not run: disk full" in out
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected"),
+    [
+        ("Tesla P40, 6.1\n", ("Tesla P40 seems present", "CUDA 12.x (not 13)", 61)),
+        ("NVIDIA H100 80GB, 9.0\n", ("NVIDIA H100 80GB seems present", "CUDA 12 or later", 90)),
+        ("Failed to initialize NVML\n", ("An NVIDIA GPU seems present", "CUDA 12.x (not 13)", 61)),
+    ],
+)
+def test_doctor_advises_cuda(healthy, monkeypatch, gpus, expected):
+    name, toolkit, capability = expected
+
+    def answer(command, **_):
+        return subprocess.CompletedProcess(command, 0, gpus, "")
+
+    monkeypatch.setattr(doctor_checks.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: False)
+    monkeypatch.setattr(doctor_checks.subprocess, "run", answer)
+    (found,) = doctor_checks.advice()
+    assert found.what.startswith(name)
+    assert toolkit in found.fix
+    assert f'CMAKE_ARGS="-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES={capability}" pip install' in found.fix
+
+
+def test_doctor_tells_a_cpu_build_of_the_p40(healthy, monkeypatch):
+    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: name == "CPU")
+    (found,) = doctor_checks.advice()
+    assert "for the CPU alone" in found.what
+    assert "Tesla P40" in found.fix
+    assert "-DCMAKE_CUDA_ARCHITECTURES=61" in found.fix
+
+
+def test_doctor_advises_a_build_for_this_cpu(healthy, monkeypatch):
+    monkeypatch.setattr(cpu, "built_features", lambda: ["SSE3"])
+    (found,) = doctor_checks.advice()
+    assert "AVX2" in found.what
