@@ -1,0 +1,40 @@
+"""Seconds predicted from a short probe."""
+
+from __future__ import annotations
+
+import pytest
+from bench_runs import a_run
+
+from hired_gguf.bench.pictures import SIZES_HW
+from hired_gguf.bench.plan import make_plan
+from hired_gguf.bench.predict import case_seconds, plan_seconds, predict, predictions
+from hired_gguf.bench.probe import Probe
+from hired_gguf.model_files.mmproj import read_mmproj
+
+PROBE = Probe(tile_s=2.0, rows_s=(1.0, 4.0), text_s=0.5, token_s=0.1, text_tokens=50)  # a row takes 1/64 s
+
+
+def test_prediction_adds_up():
+    cost = predict(PROBE, visual_tokens=640, partitions=5)
+    assert cost["encode_s"] == pytest.approx(10.0)
+    assert cost["prefill_visual_s"] == pytest.approx(10.0)
+    assert cost["ttft_s"] == pytest.approx(20.5)
+    assert cost["total_s"] == pytest.approx(20.5 + 14 * 0.1)
+
+
+def test_predictions_tell_their_error_where_measured(tiny):
+    plan = make_plan(read_mmproj(tiny[1]), SIZES_HW, [1.0, 0.2], [], stock=True)
+    expected = predict(PROBE, plan[2].visual_tokens[0], 5)["ttft_s"]
+    rows = predictions(PROBE, plan, [a_run(ttft_s=expected / 1.1), a_run("stock")])
+    assert [row["budget"] for row in rows] == [1.0, 0.2]
+    assert rows[0]["error"] is None
+    assert rows[1]["error"] == pytest.approx(0.1)
+
+
+def test_plan_seconds_know_that_only_stock_reads_an_image_twice(tiny):
+    stock, ours = make_plan(read_mmproj(tiny[1]), SIZES_HW, [0.2], [0.2], stock=True)
+    first, again, second = case_seconds(PROBE, stock)
+    assert first == again > second
+    first, again, second = case_seconds(PROBE, ours)
+    assert first > second > again
+    assert plan_seconds(PROBE, [stock, ours], 3) == 3 * plan_seconds(PROBE, [stock, ours], 1)
