@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from front_door import QUESTION, ask, new
 from gguf_rewrite import rewrite
-from golden_pair import answer_of, assistant, image, photo, system, user
+from golden_pair import answer_of, image, photo, user
 
 from hired_gguf import (
-    Answer,
     BudgetError,
     ClosedError,
     ContextOverflowError,
@@ -25,40 +25,10 @@ from hired_gguf import (
     ModelMismatchError,
     NativeError,
     PromptError,
-    StreamError,
 )
-from models import CONTEXT, load_llama
-
-QUESTION = "What is this?"
-
-
-def new(tiny, **options):
-    return LlavaNext(*tiny, **{"n_ctx": CONTEXT, "n_threads": 1, **options})
-
-
-def ask(llm, source=None, question=QUESTION, **options):
-    return llm.ask(photo() if source is None else source, question, **{"max_tokens": 12, **options})
-
+from models import load_llama
 
 # Questions
-
-
-def test_answer(llm):
-    answer = ask(llm)
-    assert isinstance(answer, Answer)
-    assert str(answer) == answer.text == answer.text.strip()
-    assert len(answer.text.split()) > 2
-    assert (answer.visual_tokens, answer.visual_tokens_full) == (20, 88)
-    assert (answer.completion_tokens, answer.finish_reason) == (12, "length")
-    assert answer.prompt_tokens == ask(llm, budget=1).prompt_tokens + 19
-
-
-def test_timings_add_up(llm):
-    noise = np.random.default_rng(5).integers(0, 256, (100, 150, 3), np.uint8)
-    times = ask(llm, noise).timings
-    stages = (times.encode_s, times.select_s, times.prefill_visual_s, times.prefill_text_s)
-    assert min(stages) > 0
-    assert sum(stages) <= times.ttft_s < times.total_s < 60
 
 
 @pytest.mark.parametrize(
@@ -108,36 +78,6 @@ def test_overflow(llm):
 # Streams
 
 
-def test_stream(llm):
-    right = ask(llm)
-    stream = ask(llm, stream=True)
-    assert stream.answer is None
-    pieces = list(stream)
-    assert len(pieces) > 3
-    assert "".join(pieces).strip() == right.text
-    assert stream.answer.text == right.text
-    assert stream.answer.finish_reason == "length"
-    assert stream.read() is stream.answer
-    assert list(stream) == []
-
-
-def test_a_stream_read_in_two_goes(llm):
-    stream = ask(llm, stream=True)
-    first = next(stream)
-    assert stream.read().text.startswith(first.strip())
-    assert stream.answer == ask(llm, stream=True).read() or stream.answer.text == ask(llm).text
-
-
-def test_an_abandoned_stream(llm):
-    right = ask(llm).text
-    stream = ask(llm, stream=True)
-    next(stream)
-    assert ask(llm).text == right
-    with pytest.raises(StreamError):
-        next(stream)
-    assert stream.answer is None
-
-
 def test_threads_wait_for_each_other(llm):
     sources = [photo(name) for name in ("astronaut", "chelsea", "coffee", "rocket")]
     right = [ask(llm, source) for source in sources]
@@ -150,66 +90,6 @@ def test_threads_wait_for_each_other(llm):
             for answer in answers:
                 for field in ("text", "prompt_tokens", "visual_tokens", "visual_tokens_full"):
                     assert getattr(answer, field) == getattr(right[i], field)
-
-
-# Conversations
-
-
-def test_turn_by_turn_equals_all_at_once(llm, tiny):
-    chat = llm.chat(system="Be brief.", max_tokens=8)
-    first = chat.send(QUESTION, photo())
-    second = chat.send("Why?")
-    third = chat.send("And this?", [photo("rocket")], max_tokens=4)
-    assert chat.messages == [
-        system("Be brief."),
-        user({"type": "image", "image": photo()}, QUESTION),
-        assistant(first.text),
-        user("Why?"),
-        assistant(second.text),
-        user({"type": "image", "image": photo("rocket")}, "And this?"),
-        assistant(third.text),
-    ]
-    assert third.completion_tokens == 4
-    with new(tiny, budget=0.25) as fresh:
-        options = {"temperature": 0.0, "max_tokens": 8}
-        assert fresh.answer(chat.messages[:4], **options).text == second.text
-    with new(tiny, budget=0.25) as fresh:
-        assert fresh.answer(chat.messages[:6], **{**options, "max_tokens": 4}).text == third.text
-
-
-def test_two_conversations_on_one_model(llm):
-    def talk(chat, name):
-        return [chat.send(QUESTION, photo(name)).text, chat.send("Why?").text]
-
-    right = [talk(llm.chat(max_tokens=6), name) for name in ("astronaut", "coffee")]
-    chats = [llm.chat(max_tokens=6), llm.chat(max_tokens=6)]
-    mixed = [[c.send(QUESTION, photo(n)).text] for c, n in zip(chats, ("astronaut", "coffee"), strict=True)]
-    for texts, chat in zip(mixed, chats, strict=True):
-        texts.append(chat.send("Why?").text)
-    assert mixed == right
-
-
-def test_a_streamed_turn_joins_when_it_is_through(llm):
-    chat = llm.chat(max_tokens=6)
-    pieces = chat.stream(QUESTION, photo())
-    next(pieces)
-    assert chat.messages == []
-    rest = "".join(pieces)
-    assert chat.messages[1]["content"].endswith(rest.strip())
-    unfinished = chat.stream("Why?")
-    next(unfinished)
-    unfinished.close()
-    assert len(chat.messages) == 2
-    again = llm.chat(max_tokens=6)
-    again.send(QUESTION, photo())
-    assert chat.send("Why?").text == again.send("Why?").text
-
-
-def test_a_turn_that_fails_leaves_nothing(llm):
-    chat = llm.chat(max_tokens=4)
-    with pytest.raises(ContextOverflowError):
-        chat.send("Why? " * 500)
-    assert chat.messages == []
 
 
 # Every way in

@@ -1,0 +1,66 @@
+"""Conversations: their history, and that each turn is what all at once would be."""
+
+from __future__ import annotations
+
+import pytest
+from front_door import QUESTION, new
+from golden_pair import assistant, photo, system, user
+
+from hired_gguf import ContextOverflowError
+
+
+def test_turn_by_turn_equals_all_at_once(llm, tiny):
+    chat = llm.chat(system="Be brief.", max_tokens=8)
+    first = chat.send(QUESTION, photo())
+    second = chat.send("Why?")
+    third = chat.send("And this?", [photo("rocket")], max_tokens=4)
+    assert chat.messages == [
+        system("Be brief."),
+        user({"type": "image", "image": photo()}, QUESTION),
+        assistant(first.text),
+        user("Why?"),
+        assistant(second.text),
+        user({"type": "image", "image": photo("rocket")}, "And this?"),
+        assistant(third.text),
+    ]
+    assert third.completion_tokens == 4
+    with new(tiny, budget=0.25) as fresh:
+        options = {"temperature": 0.0, "max_tokens": 8}
+        assert fresh.answer(chat.messages[:4], **options).text == second.text
+    with new(tiny, budget=0.25) as fresh:
+        assert fresh.answer(chat.messages[:6], **{**options, "max_tokens": 4}).text == third.text
+
+
+def test_two_conversations_on_one_model(llm):
+    def talk(chat, name):
+        return [chat.send(QUESTION, photo(name)).text, chat.send("Why?").text]
+
+    right = [talk(llm.chat(max_tokens=6), name) for name in ("astronaut", "coffee")]
+    chats = [llm.chat(max_tokens=6), llm.chat(max_tokens=6)]
+    mixed = [[c.send(QUESTION, photo(n)).text] for c, n in zip(chats, ("astronaut", "coffee"), strict=True)]
+    for texts, chat in zip(mixed, chats, strict=True):
+        texts.append(chat.send("Why?").text)
+    assert mixed == right
+
+
+def test_a_streamed_turn_joins_when_it_is_through(llm):
+    chat = llm.chat(max_tokens=6)
+    pieces = chat.stream(QUESTION, photo())
+    next(pieces)
+    assert chat.messages == []
+    rest = "".join(pieces)
+    assert chat.messages[1]["content"].endswith(rest.strip())
+    unfinished = chat.stream("Why?")
+    next(unfinished)
+    unfinished.close()
+    assert len(chat.messages) == 2
+    again = llm.chat(max_tokens=6)
+    again.send(QUESTION, photo())
+    assert chat.send("Why?").text == again.send("Why?").text
+
+
+def test_a_turn_that_fails_leaves_nothing(llm):
+    chat = llm.chat(max_tokens=4)
+    with pytest.raises(ContextOverflowError):
+        chat.send("Why? " * 500)
+    assert chat.messages == []
