@@ -1,0 +1,18 @@
+"""The vocabulary of the built-in model."""
+
+from __future__ import annotations
+
+import string
+
+from train.vocabulary import WORDS, build
+from vocabulary import MARK
+
+from hired_gguf.scenes.words import COLOURS, DIGITS, FIELDS, SHAPES
+
+
+def test_vocabulary_has_every_word_and_character_once():
+    tokens = build().tokens
+    assert len(set(tokens)) == len(tokens)
+    for word in (*WORDS, *COLOURS, *SHAPES, *FIELDS, *string.ascii_letters):
+        assert MARK + word in tokens
+    assert not [digit for digit in DIGITS if MARK + digit in tokens or digit not in tokens]
