@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
+from fractions import Fraction
 
+import numpy as np
 import pytest
+from random_attention import attention
 
-from hired_gguf import BudgetError, TokenBudget
+from hired_gguf import BudgetError, TokenBudget, select_tokens
 from hired_gguf.cli import build_parser
 from hired_gguf.selection.budget import BUDGET_OPTIONS, DEFAULT
 from hired_gguf.selection.policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS
@@ -77,6 +81,54 @@ def test_an_unknown_option_is_a_type_error():
 
 def test_the_options_are_the_fields_and_two_short_ways():
     assert set(BUDGET_OPTIONS) == {field.name for field in fields(TokenBudget)} | {"tokens", "policy"}
+
+
+def test_numpy_scalars_are_numbers():
+    config = TokenBudget(np.int64(5), alpha=np.float32(0.5))
+    assert (config.budget, config.alpha) == (5, 0.5)
+    assert type(config.budget) is int
+    assert type(TokenBudget(np.float32(0.5)).budget) is float
+    assert type(TokenBudget(Fraction(1, 5)).budget) is float
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"budget": 0},
+            "[config] budget is 0; allowed: a number of tokens from 1 (an int), or a fraction in",
+        ),
+        ({"budget": -1}, "budget is -1;"),
+        ({"budget": 2**31}, "budget is 2147483648;"),
+        ({"budget": 0.0}, "budget is 0.0;"),
+        ({"budget": 1.5}, "budget is 1.5;"),
+        ({"budget": float("nan")}, "budget is nan;"),
+        ({"budget": True}, "budget is True;"),
+        ({"budget": "20%"}, "budget is '20%';"),
+        ({"budget": None}, "budget is None;"),
+        ({"alpha": -0.1}, "[config] alpha is -0.1; allowed: a number in [0, 1]"),
+        ({"alpha": float("nan")}, "alpha is nan;"),
+        ({"alpha": False}, "alpha is False;"),
+        ({"alpha": None}, "alpha is None;"),
+        ({"allocation": "even"}, "[config] allocation is 'even'; allowed: hired, official, uniform"),
+        ({"newlines": True}, "[config] newlines is True; allowed: auto, keep, drop"),
+    ],
+)
+def test_options_that_are_not_allowed(options, text):
+    with pytest.raises(BudgetError, match=re.escape(text)):
+        TokenBudget(**options)
+
+
+@pytest.mark.parametrize(
+    ("budget", "text"),
+    [
+        (3000, "[budget] 3000 tokens exceed the 2880 there are"),
+        (0.0001, "[budget] fraction 0.0001 of 2880 tokens is less than one token"),
+    ],
+)
+def test_budgets_that_the_picture_does_not_allow(budget, text):
+    with pytest.raises(BudgetError, match=re.escape(text)):
+        select_tokens(*attention(5), (1000, 1000), budget=budget)
 
 
 # The tables

@@ -43,3 +43,8 @@ def rewrite(source, target, *, keys=None, drop=(), tensors=None, quant="F32"):
 
 def is_matrix(name):
     return name.endswith(".weight") and any(part in name for part in ("attn_", "ffn_", "mm."))
+
+
+def tensor_bytes(path):
+    """Name to bytes, read by gguf's own reader."""
+    return {tensor.name: np.array(tensor.data).tobytes() for tensor in gguf.GGUFReader(path).tensors}
