@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from golden_pair import MMPROJ, TEXT
-from synthesize import synthesize
 
 from hired_gguf import HiREDChatHandler, LlavaNext, VisionEncoder
 from hired_gguf.cli import main
 from hired_gguf.model_files.quantize import TYPES, quantize_mmproj
+from hired_gguf.synthetic.synthesize import synthesize
 from models import CONTEXT, load_llama
 
 

@@ -12,7 +12,7 @@ from ..model_files.pair import check_pair, read_text_model
 from ..native import amx_crash
 from ..native.cpu import on_gpu
 from ..native.load import VERSION
-from ..synthetic import cache_folder, pair_paths, synthesize
+from ..synthetic.cache import cache_folder, cached_pair, pair_paths
 
 SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute")}  # megabytes
 
@@ -41,7 +41,7 @@ def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[
         megabytes, minutes = SIZES[shape]
         _require_space(folder, megabytes * 10**6)
         say(f"making a pair with random weights, {megabytes} MB, in {folder}: {minutes}")
-    return synthesize(folder, quant, shape)
+    return cached_pair(folder, quant, shape)
 
 
 def _require_quantised(gpu_layers: int) -> None:

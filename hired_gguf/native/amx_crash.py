@@ -13,11 +13,9 @@ import subprocess
 import sys
 import tempfile
 from functools import lru_cache
-from pathlib import Path
 
 from ..errors import NativeError
 from ..model_files.pair import read_text_model
-from ..synthetic import synthesize
 from .cpu import has_amx, on_gpu
 from .load import PIN
 
@@ -47,8 +45,10 @@ def crash() -> str | None:
     """
     if not has_amx():
         return None
+    from ..synthetic.synthesize import synthesize  # noqa: PLC0415  with gguf 0.1 s, which few machines need
+
     with tempfile.TemporaryDirectory() as folder:
-        text, _ = synthesize(Path(folder), "q8_0")
+        text, _ = synthesize("tiny", folder, "q8_0")
         probe = [sys.executable, "-c", _DECODE, str(text)]
         status = subprocess.run(probe, cwd=folder, capture_output=True, check=False).returncode
     return signal_name(-status) if status < 0 else None

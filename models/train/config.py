@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from shapes import Shape, TextShape, VisionShape
+from hired_gguf.synthetic.shapes import Shape, TextShape, VisionShape
 
 PATCH, TILE = 14, 168
 SIDE = TILE // PATCH  # patches along a tile's edge

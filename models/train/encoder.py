@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from shapes import VisionShape
 from torch import Tensor, nn
 
 from hired_gguf.scenes.words import CHARACTERS
+from hired_gguf.synthetic.shapes import VisionShape
 
 from .config import SIDE
 from .initial import filters, waves

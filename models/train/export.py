@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from gguf import GGUFWriter, LlamaFileType
-from metadata import add_mmproj, add_text
 from numpy.typing import NDArray
-from random_gguf import replacing
-from shapes import Shape
 from torch import nn
+
+from hired_gguf.model_files.gguf_copy import replacing
+from hired_gguf.synthetic.metadata import add_mmproj, add_text
+from hired_gguf.synthetic.shapes import Shape
 
 from . import vocabulary
 from .config import VISION

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from shapes import TextShape
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from hired_gguf.synthetic.shapes import TextShape
 
 from .encoder import attend
 from .sequence import NEWLINE, NO_ROW, Batch

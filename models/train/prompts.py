@@ -8,15 +8,15 @@ from functools import cache
 from pathlib import Path
 
 import llama_cpp
-from chat_templates import CHAT_TEMPLATES
 from gguf import GGUFWriter
-from metadata import add_text
-from random_gguf import replacing
 
+from hired_gguf.model_files.gguf_copy import replacing
 from hired_gguf.prompt.messages import parse_messages, user_message
 from hired_gguf.prompt.templates import ChatTemplate, render
 from hired_gguf.prompt.tokens import PromptTokenizer
 from hired_gguf.scenes import Question
+from hired_gguf.synthetic.chat_templates import CHAT_TEMPLATES
+from hired_gguf.synthetic.metadata import add_text
 
 from . import vocabulary
 from .config import shape

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from shapes import Shape
 from torch import Tensor, nn
+
+from hired_gguf.synthetic.shapes import Shape
 
 from . import checkpoint, workers
 from .config import VISION, Plan, Stage

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from string import ascii_letters
 
-from vocabulary import MARK, Vocabulary, prefixes, vocabulary_of
-
 from hired_gguf.scenes.words import COLOURS, FIELDS, SHAPES
+from hired_gguf.synthetic.vocabulary import MARK, Vocabulary, prefixes, vocabulary_of
 
 WORDS = [
     "USER",

@@ -22,7 +22,7 @@ def test_stand_in_is_not_begun_where_it_could_not_run_or_fit(monkeypatch, tmp_pa
 
 def test_stand_in_is_announced_and_made_once(monkeypatch):
     made, said = [], []
-    monkeypatch.setattr(pair, "synthesize", lambda *what: made.append(what) or ("text", "mmproj"))
+    monkeypatch.setattr(pair, "cached_pair", lambda *what: made.append(what) or ("text", "mmproj"))
     assert pair.stand_in(True, 0, said.append) == ("text", "mmproj")
     assert made[0][1:] == ("f16", "small")
     assert "75 MB" in said[0]

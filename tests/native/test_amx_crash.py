@@ -5,10 +5,10 @@ import sys
 
 import llama_cpp
 import pytest
-from synthesize import synthesize
 
 from hired_gguf import HiREDChatHandler, LlavaNext, NativeError
 from hired_gguf.native import amx_crash, cpu
+from hired_gguf.synthetic.synthesize import synthesize
 
 
 @pytest.fixture

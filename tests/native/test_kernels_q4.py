@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import gguf
 import numpy as np
 import pytest
-from synthesize import synthesize
 
 from hired_gguf import LlavaNext, _core
 from hired_gguf.native import cpu, kernels
+from hired_gguf.synthetic.synthesize import synthesize
 from models import load_llama
 
 needs_q4 = pytest.mark.skipif(not kernels.q4_used(), reason="needs AVX-512 with VNNI, no AMX, no GPU")

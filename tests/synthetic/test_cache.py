@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import hired_gguf
-from hired_gguf import synthetic
 from hired_gguf.errors import HiredError
+from hired_gguf.synthetic.cache import cache_folder, cached_pair
 
 
 @pytest.fixture
@@ -20,29 +20,30 @@ def cache(tmp_path):
 
 
 def test_makes_a_pair_that_belongs_together(cache):
-    text, mmproj = synthetic.synthesize(cache, "f32")
+    text, mmproj = cached_pair(cache, "f32")
     assert {text.parent, mmproj.parent} == {cache}
     assert hired_gguf.read_mmproj(mmproj).text_width == 128
     assert sorted(p.name for p in cache.iterdir()) == ["mmproj-tiny-f32.gguf", "text-tiny-f32.gguf"]
 
 
-def test_is_made_once(cache, monkeypatch):
-    first = synthetic.synthesize(cache, "f32")
-    monkeypatch.setattr(synthetic, "_script", lambda: pytest.fail("made again"))
-    assert synthetic.synthesize(cache, "f32") == first
+def test_is_made_once(cache):
+    first = cached_pair(cache, "f32")
+    before = [path.stat() for path in first]
+    assert cached_pair(cache, "f32") == first
+    assert [path.stat() for path in first] == before
 
 
 def test_is_made_again_if_a_file_is_gone(cache):
-    text, mmproj = synthetic.synthesize(cache, "f32")
+    text, mmproj = cached_pair(cache, "f32")
     before = text.read_bytes()
     text.unlink()
-    assert synthetic.synthesize(cache, "f32") == (text, mmproj)
+    assert cached_pair(cache, "f32") == (text, mmproj)
     assert text.read_bytes() == before
 
 
 def test_processes_at_once_do_not_disturb_each_other(cache):
-    code = "import sys, pathlib; from hired_gguf.synthetic import synthesize; "
-    code += "print(*[p.stat().st_size for p in synthesize(pathlib.Path(sys.argv[1]), 'f32')])"
+    code = "import sys, pathlib; from hired_gguf.synthetic.cache import cached_pair; "
+    code += "print(*[p.stat().st_size for p in cached_pair(pathlib.Path(sys.argv[1]), 'f32')])"
     command = [sys.executable, "-c", code, str(cache)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
     sizes = {run.communicate()[0] for run in runs}
@@ -51,24 +52,10 @@ def test_processes_at_once_do_not_disturb_each_other(cache):
     assert len(list(cache.iterdir())) == 2
 
 
-def test_a_failure_names_folder_and_reason(cache, tmp_path, monkeypatch):
-    script = tmp_path / "synthesize.py"
-    script.write_text("import sys\nprint('some trace', file=sys.stderr)\nsys.exit('no space left')\n")
-    monkeypatch.setattr(synthetic, "_script", lambda: script)
-    with pytest.raises(HiredError, match=r"cannot make a model .* in .*cache.*: no space left"):
-        synthetic.synthesize(cache, "f32")
-
-
-def test_the_script_is_found_in_the_package_first(tmp_path, monkeypatch):
-    package = tmp_path / "hired_gguf"
-    for folder in (tmp_path / "models", package / "models"):
-        monkeypatch.setattr(synthetic, "__file__", str(package / "synthetic.py"))
-        if folder.parent == tmp_path:
-            with pytest.raises(HiredError, match="reinstall hired-gguf"):
-                synthetic._script()
-        folder.mkdir(parents=True)
-        (folder / "synthesize.py").touch()
-        assert synthetic._script() == folder / "synthesize.py"
+def test_a_failure_names_folder_and_reason(cache):
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(HiredError, match=r"cannot make a model .* in .*cache: .*File exists"):
+        cached_pair(cache, "f32")
 
 
 @pytest.mark.parametrize(
@@ -88,4 +75,4 @@ def test_cache_folder(platform, variables, folder, monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
-    assert synthetic.cache_folder() == Path(os.path.expanduser(folder))
+    assert cache_folder() == Path(os.path.expanduser(folder))

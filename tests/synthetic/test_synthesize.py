@@ -9,9 +9,11 @@ import llama_cpp
 import numpy as np
 import pytest
 from paths import ROOT
-from synthesize import synthesize
-from vocabulary import FIRST_PIECE, build_vocabulary
-from words import WORDS
+
+from hired_gguf.synthetic.english import WORDS
+from hired_gguf.synthetic.shapes import SHAPES, Shape
+from hired_gguf.synthetic.synthesize import synthesize
+from hired_gguf.synthetic.vocabulary import FIRST_PIECE, build_vocabulary
 
 GOLDEN = ROOT / "tests" / "golden" / "hf_tiny"
 PROMPT = b"USER: What does the sign say? ASSISTANT:"
@@ -70,8 +72,6 @@ def test_mmproj_values_are_the_golden_files(pair):
 
 
 def test_llava_1_5_has_no_tiles(tmp_path, monkeypatch):
-    from shapes import SHAPES, Shape  # noqa: PLC0415
-
     monkeypatch.setitem(SHAPES, "plain", Shape(SHAPES["tiny"].text, SHAPES["tiny"].vision, anyres=False))
     keys, tensors = layout(synthesize("plain", tmp_path)[1])
     assert "model.image_newline" not in tensors

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gguf
 import numpy as np
 import pytest
-from layout import Kind, mmproj_tensors, text_tensors
 from train.config import TILE, VISION
 from training import with_torch
 
 from hired_gguf.model_files.mmproj import read_mmproj
 from hired_gguf.model_files.pair import read_text_model
+from hired_gguf.synthetic.tensors import Kind, mmproj_tensors, text_tensors
 
 
 def contents(path):

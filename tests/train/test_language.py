@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from training import SEED, with_torch
-from vocabulary import FIRST_PIECE
 
+from hired_gguf.synthetic.vocabulary import FIRST_PIECE
 from models import load_llama
 
 

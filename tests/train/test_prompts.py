@@ -9,7 +9,6 @@ from golden_pair import assistant
 from train import sequence
 from train.config import TILE
 from training import EOS, SEED, picture, pieces, with_torch
-from vocabulary import FIRST_PIECE, MARK
 
 from hired_gguf import LlavaNext
 from hired_gguf.prompt.messages import user_message
@@ -18,6 +17,7 @@ from hired_gguf.scenes.questions import questions
 from hired_gguf.scenes.texts import field_text, plate_text
 from hired_gguf.scenes.words import CHARACTERS, COLOURS, DIGITS, FIELDS, NAMES
 from hired_gguf.scenes.words import WORDS as TEXTS
+from hired_gguf.synthetic.vocabulary import FIRST_PIECE, MARK
 
 # Words
 

@@ -11,7 +11,6 @@ from train import sequence
 from train.config import TILE, TOKENS
 from train.labels import SHAPE
 from training import SEED, picture, pieces, with_torch
-from vocabulary import MARK
 
 from hired_gguf import TokenBudget, VisionEncoder, _core
 from hired_gguf.context.prefill import prefill
@@ -19,6 +18,7 @@ from hired_gguf.progress import Timings
 from hired_gguf.scenes import make_scene
 from hired_gguf.scenes.questions import questions
 from hired_gguf.selection.selection import select_with_tiling
+from hired_gguf.synthetic.vocabulary import MARK
 from models import load_llama
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import string
 
 from train.vocabulary import WORDS, build
-from vocabulary import MARK
 
 from hired_gguf.scenes.words import COLOURS, DIGITS, FIELDS, SHAPES
+from hired_gguf.synthetic.vocabulary import MARK
 
 
 def test_vocabulary_has_every_word_and_character_once():

@@ -7,17 +7,17 @@ mean -0.5, which a deep network would amplify).
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from zlib import crc32
 
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
-from layout import Kind, Tensor
 from numpy.typing import NDArray
+
+from ..model_files.gguf_copy import replacing
+from .tensors import Kind, Tensor
 
 F32, F16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16
 Q8_0, Q4_0 = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0
@@ -73,17 +73,6 @@ def random_tensor(tensor: Tensor, kind: GGMLQuantizationType, seed: int) -> NDAr
         values = random_blocks(rng, tensor.elements // block, tensor.std, kind).reshape(tensor.shape[0], -1)
     values[: tensor.zero_rows] = 0  # all formats write zero as zero bytes
     return values
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name that becomes `path` on success and vanishes on failure."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_gguf(

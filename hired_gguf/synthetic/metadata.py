@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gguf import GGML_QUANT_VERSION, GGUFWriter, LlamaFileType
-from shapes import Shape, TextShape
-from vocabulary import BOS_ID, EOS_ID, UNKNOWN_ID, Vocabulary
+
+from .shapes import Shape, TextShape
+from .vocabulary import BOS_ID, EOS_ID, UNKNOWN_ID, Vocabulary
 
 FILE_TYPES = {
     "f32": LlamaFileType.ALL_F32,

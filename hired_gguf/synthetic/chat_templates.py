@@ -1,4 +1,9 @@
-"""Minimal Jinja chat templates for `tokenizer.chat_template`; message content is plain text."""
+"""Chat templates that a synthetic text model can carry as its own, `tokenizer.chat_template`.
+
+They differ on purpose from those of ``hired_gguf/prompt/templates.py``, which are what published models were
+trained with, system prompt included. These are as short as a file's own can be, so that a prompt shows which
+of the two made it. The built-in model was trained with ``vicuna`` as it is here.
+"""
 
 CHAT_TEMPLATES = {
     "vicuna": (

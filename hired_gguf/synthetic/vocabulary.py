@@ -14,7 +14,8 @@ from itertools import islice
 from string import ascii_letters, printable
 
 from gguf import TokenType
-from words import WORDS
+
+from .english import WORDS
 
 MARK = "\u2581"  # SentencePiece's visible space
 SPECIAL = (("<unk>", TokenType.UNKNOWN), ("<s>", TokenType.CONTROL), ("</s>", TokenType.CONTROL))

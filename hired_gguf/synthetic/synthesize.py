@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Write a LLaVA pair of GGUF files with random weights: real shapes and real speed, meaningless answers.
 
-    python models/synthesize.py --shape tiny --out /tmp/tiny
-    python models/synthesize.py --shape llava-next-7b --quant q4_0 --out /tmp/llava    # 4.5 GB
+    python -m hired_gguf.synthetic.synthesize --shape tiny --out /tmp/tiny
+    python -m hired_gguf.synthetic.synthesize --shape llava-next-7b --quant q4_0 --out /tmp/llava    # 4.5 GB
 
 The same seed gives the same bytes. Text is tokenised as usual (about a token a word), attention is peaked,
 and greedy decoding gives a varied stream of words that depends on the image and never ends by itself.
@@ -15,13 +14,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from chat_templates import CHAT_TEMPLATES
 from gguf import GGMLQuantizationType, GGUFWriter
-from layout import mmproj_tensors, text_tensors
-from metadata import FILE_TYPES, add_general, add_mmproj, add_text
-from random_gguf import write_gguf
-from shapes import SHAPES
-from vocabulary import build_vocabulary
+
+from .chat_templates import CHAT_TEMPLATES
+from .metadata import FILE_TYPES, add_general, add_mmproj, add_text
+from .random_gguf import write_gguf
+from .shapes import SHAPES
+from .tensors import mmproj_tensors, text_tensors
+from .vocabulary import build_vocabulary
 
 Progress = Callable[[str, float], None]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from math import prod, sqrt
 
-from shapes import Shape, TextShape, VisionShape
-from vocabulary import FIRST_PIECE
+from .shapes import Shape, TextShape, VisionShape
+from .vocabulary import FIRST_PIECE
 
 ATTENTION_GAIN = 1.6  # of queries and of keys: attention logits of std 2.6
 EMBEDDING_STD = 0.5  # tokens, image features and the newline alike; below 1, so that context counts too

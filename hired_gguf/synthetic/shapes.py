@@ -1,4 +1,4 @@
-"""Shapes of the LLaVA models that `synthesize.py` can write."""
+"""Shapes of the LLaVA models that `synthesize` can write."""
 
 from __future__ import annotations
 

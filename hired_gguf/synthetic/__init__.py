@@ -1,0 +1,1 @@
+"""Pairs with random weights: real shapes and real speed, meaningless answers. For benchmarks and tests."""

@@ -1,0 +1,40 @@
+"""Pairs that are made on first use and kept: to measure speed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ..errors import HiredError
+from .synthesize import synthesize
+
+
+def pair_paths(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
+    """Where `synthesize` puts a pair."""
+    mmproj_quant = "f32" if quant == "f32" else "f16"
+    return folder / f"text-{shape}-{quant}.gguf", folder / f"mmproj-{shape}-{mmproj_quant}.gguf"
+
+
+def cached_pair(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
+    """The paths of a pair in ``folder``, which is made if it is not there. Raises HiredError."""
+    pair = pair_paths(folder, quant, shape)
+    if not all(path.is_file() for path in pair):
+        try:
+            return synthesize(shape, folder, quant)
+        except OSError as error:
+            raise HiredError(f"cannot make a model with random weights in {folder}: {error}") from error
+    return pair
+
+
+def cache_folder() -> Path:
+    """Where this user's generated models are kept."""
+    if chosen := os.environ.get("HIRED_GGUF_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "hired-gguf"
