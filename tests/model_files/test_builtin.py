@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pathlib import Path
 
 import gguf
 import pytest
 
+import hired_gguf
 from hired_gguf import HiredError, LlavaNext, default_model, read_mmproj
 from hired_gguf.evaluation.builtin_tasks import builtin_pictures
 from hired_gguf.evaluation.configuration import Configuration
 from hired_gguf.evaluation.run import evaluate
 from hired_gguf.model_files import builtin
 from hired_gguf.model_files.pair import read_text_model
+from hired_gguf.synthetic.chat_templates import CHAT_TEMPLATES
 
 
 def test_is_a_llava_next_that_fits_the_wheel():
@@ -29,6 +32,16 @@ def test_its_tokens_are_those_that_the_training_makes():
     vocabulary = import_module("train.vocabulary").build()
     fields = gguf.GGUFReader(default_model()[0]).fields
     assert fields["tokenizer.ggml.tokens"].contents() == vocabulary.tokens
+
+
+def test_its_template_is_the_one_it_was_trained_with():
+    assert read_text_model(default_model()[0]).chat_template == CHAT_TEMPLATES["vicuna"]
+
+
+def test_an_installed_package_holds_the_weights_alone():
+    """Of a clone's models/ neither card nor training. A package used in place has no such folder."""
+    folder = Path(hired_gguf.__file__).parent / "models"
+    assert not folder.exists() or {path.name for path in folder.iterdir()} == set(builtin.NAMES)
 
 
 def test_answers_from_the_picture():
