@@ -12,7 +12,8 @@ from ..model_files.pair import check_pair, read_text_model
 from ..native import amx_crash
 from ..native.cpu import on_gpu
 from ..native.load import VERSION
-from ..synthetic.cache import cache_folder, cached_pair, pair_paths
+from ..synthetic.cache import cache_folder, cached_pair
+from ..synthetic.pair_files import pair_paths
 
 SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute")}  # megabytes
 
@@ -37,11 +38,11 @@ def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[
     if not quick:
         _require_quantised(gpu_layers)
     folder = cache_folder() / VERSION
-    if not all(path.is_file() for path in pair_paths(folder, quant, shape)):
+    if not all(path.is_file() for path in pair_paths(shape, folder, quant)):
         megabytes, minutes = SIZES[shape]
         _require_space(folder, megabytes * 10**6)
         say(f"making a pair with random weights, {megabytes} MB, in {folder}: {minutes}")
-    return cached_pair(folder, quant, shape)
+    return cached_pair(shape, folder, quant)
 
 
 def _require_quantised(gpu_layers: int) -> None:

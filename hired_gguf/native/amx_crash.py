@@ -42,10 +42,11 @@ def crash() -> str | None:
     """How a child process that decodes with a small quantised model dies: a signal's name, or None.
 
     Where there is no AMX, in the CPU or in the build, nothing is tried. Otherwise it takes a second or two.
+    Raises OSError where temporary files cannot be written.
     """
     if not has_amx():
         return None
-    from ..synthetic.synthesize import synthesize  # noqa: PLC0415  with gguf 0.1 s, which few machines need
+    from ..synthetic.synthesize import synthesize  # noqa: PLC0415  0.1 s, and few machines need it
 
     with tempfile.TemporaryDirectory() as folder:
         text, _ = synthesize("tiny", folder, "q8_0")

@@ -7,21 +7,16 @@ import sys
 from pathlib import Path
 
 from ..errors import HiredError
+from .pair_files import pair_paths
 from .synthesize import synthesize
 
 
-def pair_paths(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
-    """Where `synthesize` puts a pair."""
-    mmproj_quant = "f32" if quant == "f32" else "f16"
-    return folder / f"text-{shape}-{quant}.gguf", folder / f"mmproj-{shape}-{mmproj_quant}.gguf"
-
-
-def cached_pair(folder: Path, quant: str, shape: str = "tiny") -> tuple[Path, Path]:
+def cached_pair(shape: str, folder: Path, quant: str) -> tuple[Path, Path]:
     """The paths of a pair in ``folder``, which is made if it is not there. Raises HiredError."""
-    pair = pair_paths(folder, quant, shape)
+    pair = pair_paths(shape, folder, quant)
     if not all(path.is_file() for path in pair):
         try:
-            return synthesize(shape, folder, quant)
+            synthesize(shape, folder, quant)
         except OSError as error:
             raise HiredError(f"cannot make a model with random weights in {folder}: {error}") from error
     return pair

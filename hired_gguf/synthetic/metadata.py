@@ -1,4 +1,4 @@
-"""The keys of a LLaVA pair's GGUF files."""
+"""The metadata keys of a LLaVA pair's GGUF files."""
 
 from __future__ import annotations
 

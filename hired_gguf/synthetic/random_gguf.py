@@ -7,7 +7,7 @@ mean -0.5, which a deep network would amplify).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from zlib import crc32
@@ -17,6 +17,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
 from numpy.typing import NDArray
 
 from ..model_files.gguf_copy import replacing
+from ..progress import Progress
 from .tensors import Kind, Tensor
 
 F32, F16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16
@@ -24,7 +25,7 @@ Q8_0, Q4_0 = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0
 
 
 def bell(count: int, top: int) -> NDArray[np.int8]:
-    """Return `count` integer levels from -top to top, spaced like equally likely draws of a normal."""
+    """``count`` integer levels from -top to top, spaced like equally likely draws of a normal."""
     quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / count) for i in range(count)])
     levels: NDArray[np.int8] = np.rint(quantiles / quantiles[-1] * top).astype(np.int8)
     return levels
@@ -37,7 +38,7 @@ NIBBLE_PAIRS = (NIBBLES[:, None] << 4 | NIBBLES).ravel()  # Q4_0 stores level + 
 
 
 def tensor_type(kind: Kind, quant: GGMLQuantizationType) -> GGMLQuantizationType:
-    """Return the type that a tensor has in a file of type `quant`."""
+    """The type that a tensor has in a file of type ``quant``."""
     if kind is Kind.VECTOR or quant is F32:
         return F32
     if kind is Kind.TABLE:
@@ -48,7 +49,7 @@ def tensor_type(kind: Kind, quant: GGMLQuantizationType) -> GGMLQuantizationType
 def random_blocks(
     rng: np.random.Generator, count: int, std: float, kind: GGMLQuantizationType
 ) -> NDArray[np.uint8]:
-    """Return `count` quantised blocks as bytes [count, block bytes]: an F16 scale, then the levels."""
+    """``count`` quantised blocks as bytes [count, block bytes]: an F16 scale, then the levels."""
     levels, table = (
         (NIBBLE_LEVELS, NIBBLE_PAIRS) if kind is Q4_0 else (BYTE_LEVELS, BYTE_LEVELS.view(np.uint8))
     )
@@ -60,7 +61,7 @@ def random_blocks(
 
 
 def random_tensor(tensor: Tensor, kind: GGMLQuantizationType, seed: int) -> NDArray[np.generic]:
-    """Fill a tensor; its values depend on seed, name and type only."""
+    """A tensor's data; its values depend on seed, name and type only."""
     rng = np.random.default_rng([seed, crc32(tensor.name.encode())])
     values: NDArray[np.generic]
     if kind in (F32, F16):
@@ -75,6 +76,11 @@ def random_tensor(tensor: Tensor, kind: GGMLQuantizationType, seed: int) -> NDAr
     return values
 
 
+def data_bytes(tensors: Iterable[Tensor], quant: GGMLQuantizationType) -> int:
+    """Bytes of these tensors' data in a file of type ``quant``."""
+    return sum(_nbytes(tensor, tensor_type(tensor.kind, quant)) for tensor in tensors)
+
+
 def write_gguf(
     path: Path,
     arch: str,
@@ -83,28 +89,36 @@ def write_gguf(
     *,
     quant: GGMLQuantizationType,
     seed: int,
-    progress: Callable[[str, float], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> None:
-    """Write one file; `progress` hears the file's name and the fraction done after each tensor."""
-    total, done = sum(tensor.elements for tensor in tensors), 0
+    """Write one file; ``on_progress`` hears its name, values written and their number, after each tensor."""
     with replacing(path) as partial:
         writer = GGUFWriter(partial, arch)
         try:
             add_metadata(writer)
-            for tensor in tensors:
-                kind = tensor_type(tensor.kind, quant)
-                block, size = GGML_QUANT_SIZES[kind]
-                nbytes = tensor.elements // block * size
-                writer.add_tensor_info(
-                    tensor.name, tensor.shape, np.dtype(np.float32), nbytes, raw_dtype=kind
-                )
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_ti_data_to_file()
+            _write_header(writer, tensors, quant)
+            done, total = 0, sum(tensor.elements for tensor in tensors)
             for tensor in tensors:
                 writer.write_tensor_data(random_tensor(tensor, tensor_type(tensor.kind, quant), seed))
                 done += tensor.elements
-                if progress:
-                    progress(path.name, done / total)
+                if on_progress:
+                    on_progress(path.name, done, total)
         finally:
             writer.close()
+
+
+def _write_header(writer: GGUFWriter, tensors: Sequence[Tensor], quant: GGMLQuantizationType) -> None:
+    """All that comes before the data."""
+    for tensor in tensors:
+        kind = tensor_type(tensor.kind, quant)
+        writer.add_tensor_info(
+            tensor.name, tensor.shape, np.dtype(np.float32), _nbytes(tensor, kind), raw_dtype=kind
+        )
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+
+
+def _nbytes(tensor: Tensor, kind: GGMLQuantizationType) -> int:
+    block, block_bytes = GGML_QUANT_SIZES[kind]
+    return int(tensor.elements // block * block_bytes)

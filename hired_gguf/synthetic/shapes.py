@@ -23,7 +23,7 @@ class TextShape:
 
 @dataclass(frozen=True)
 class VisionShape:
-    """A CLIP ViT as a LLaVA mmproj stores it: `layers` leaves out the last one, which LLaVA never runs."""
+    """A CLIP ViT as a LLaVA mmproj stores it: ``layers`` leaves out the last one, which LLaVA never runs."""
 
     image_size: int
     width: int
@@ -42,7 +42,7 @@ class VisionShape:
 
 @dataclass(frozen=True)
 class Shape:
-    """A LLaVA pair; `anyres` is what makes it a LLaVA-Next (tiles and a newline vector)."""
+    """A LLaVA pair; ``anyres`` is what makes it a LLaVA-Next (tiles and a newline vector)."""
 
     text: TextShape
     vision: VisionShape

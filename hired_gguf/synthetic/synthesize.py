@@ -1,7 +1,4 @@
-"""Write a LLaVA pair of GGUF files with random weights: real shapes and real speed, meaningless answers.
-
-    python -m hired_gguf.synthetic.synthesize --shape tiny --out /tmp/tiny
-    python -m hired_gguf.synthetic.synthesize --shape llava-next-7b --quant q4_0 --out /tmp/llava    # 4.5 GB
+"""Writes a LLaVA pair of GGUF files with random weights: real shapes and real speed, meaningless answers.
 
 The same seed gives the same bytes. Text is tokenised as usual (about a token a word), attention is peaked,
 and greedy decoding gives a varied stream of words that depends on the image and never ends by itself.
@@ -10,49 +7,54 @@ and greedy decoding gives a varied stream of words that depends on the image and
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGUFWriter
 
+from ..errors import InputError
+from ..progress import Progress
 from .chat_templates import CHAT_TEMPLATES
 from .metadata import FILE_TYPES, add_general, add_mmproj, add_text
+from .pair_files import ggml_type, pair_bytes, pair_paths, usual_mmproj_quant
 from .random_gguf import write_gguf
 from .shapes import SHAPES
 from .tensors import mmproj_tensors, text_tensors
 from .vocabulary import build_vocabulary
 
-Progress = Callable[[str, float], None]
+EXAMPLES = """\
+examples:
+  python -m hired_gguf.synthetic.synthesize --shape tiny --out /tmp/tiny
+  python -m hired_gguf.synthetic.synthesize --shape llava-next-7b --quant q4_0 --out /tmp/llava
+
+The two files, text-SHAPE-QUANT.gguf and mmproj-SHAPE-QUANT.gguf, appear whole or not at all; their paths are
+printed. Megabytes of a pair (beside q8_0 and q4_0, the mmproj is f16):
+"""
 
 
 def synthesize(
     shape: str,
-    out_dir: str | Path,
+    folder: str | os.PathLike[str],
     quant: str = "f32",
     seed: int = 0,
     chat_template: str | None = None,
     *,
-    progress: Progress | None = None,
     mmproj_quant: str | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[Path, Path]:
-    """Write `text-SHAPE-QUANT.gguf` and `mmproj-SHAPE-QUANT.gguf` into `out_dir` and return their paths.
+    """Write a text model and its mmproj into ``folder``, which is made if missing, and return the two paths.
 
-    `shape` is a name in `SHAPES`, `chat_template` one in `CHAT_TEMPLATES` or None. The mmproj is F16 where
-    the text model is quantised, as published pairs are, unless `mmproj_quant` says otherwise.
+    ``shape`` is a name in `SHAPES`, ``quant`` one in `FILE_TYPES`, ``chat_template`` one in `CHAT_TEMPLATES`,
+    or None for a file without. ``mmproj_quant`` is `usual_mmproj_quant` unless given. ``on_progress`` hears a
+    file's name, values written and their number. Raises InputError for another name, OSError.
     """
-    mmproj_quant = mmproj_quant or ("f16" if quant.startswith("q") else quant)
-    for what, given, known in (
-        ("shape", shape, SHAPES),
-        ("quant", quant, FILE_TYPES),
-        ("mmproj_quant", mmproj_quant, FILE_TYPES),
-        ("chat_template", chat_template or "vicuna", CHAT_TEMPLATES),
-    ):
-        if given not in known:
-            raise ValueError(f"[synthesize] {what} {given!r} is none of {', '.join(known)}")
-    out, model, template = Path(out_dir), SHAPES[shape], CHAT_TEMPLATES.get(chat_template or "")
-    out.mkdir(parents=True, exist_ok=True)
-    text, mmproj = out / f"text-{shape}-{quant}.gguf", out / f"mmproj-{shape}-{mmproj_quant}.gguf"
+    mmproj_quant = mmproj_quant or usual_mmproj_quant(quant)
+    _check_names(shape, quant, mmproj_quant, chat_template)
+    text, mmproj = pair_paths(shape, folder, quant, mmproj_quant)
+    model, template = SHAPES[shape], CHAT_TEMPLATES.get(chat_template or "")
+    text.parent.mkdir(parents=True, exist_ok=True)
 
     def text_metadata(writer: GGUFWriter) -> None:
         add_general(writer, f"{shape} text model", quant)
@@ -62,49 +64,85 @@ def synthesize(
         add_general(writer, f"{shape} mmproj", mmproj_quant)
         add_mmproj(writer, model)
 
-    text_type, mmproj_type = GGMLQuantizationType[quant.upper()], GGMLQuantizationType[mmproj_quant.upper()]
-    text_list, mmproj_list = list(text_tensors(model.text)), list(mmproj_tensors(model))
-    write_gguf(text, "llama", text_metadata, text_list, quant=text_type, seed=seed, progress=progress)
-    write_gguf(mmproj, "clip", mmproj_metadata, mmproj_list, quant=mmproj_type, seed=seed, progress=progress)
+    for path, arch, metadata, tensors, kind in (
+        (text, "llama", text_metadata, text_tensors(model.text), ggml_type(quant)),
+        (mmproj, "clip", mmproj_metadata, mmproj_tensors(model), ggml_type(mmproj_quant)),
+    ):
+        write_gguf(path, arch, metadata, list(tensors), quant=kind, seed=seed, on_progress=on_progress)
     return text, mmproj
 
 
-def show_progress(name: str, fraction: float) -> None:
-    """Keep one line a file on stderr, and only the finished one where nobody watches."""
-    if fraction == 1 or sys.stderr.isatty():
-        print(f"\r{name} {fraction:4.0%}", end="\n" if fraction == 1 else "", file=sys.stderr, flush=True)
+def _check_names(shape: str, quant: str, mmproj_quant: str, chat_template: str | None) -> None:
+    for what, given, known in (
+        ("shape", shape, SHAPES),
+        ("quant", quant, FILE_TYPES),
+        ("mmproj_quant", mmproj_quant, FILE_TYPES),
+        ("chat_template", chat_template or "vicuna", CHAT_TEMPLATES),
+    ):
+        if given not in known:
+            raise InputError(f"{what} is {given!r}; allowed: {', '.join(known)}")
 
 
-def main() -> None:
-    """Run the command line."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of this module."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m hired_gguf.synthetic.synthesize",
+        description=__doc__,
+        epilog=EXAMPLES + _sizes(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--shape", choices=SHAPES, required=True, help="which model's sizes to copy")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the two files")
-    parser.add_argument("--quant", choices=FILE_TYPES, default="f32", help="of the text model (default: f32)")
-    parser.add_argument(
-        "--mmproj-quant", choices=FILE_TYPES, help="default: as --quant, but f16 for q8_0, q4_0"
+    add = parser.add_argument
+    add("--shape", choices=SHAPES, required=True, help="whose sizes to copy; tiny and small are for tests")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the two files; made if missing")
+    add("--quant", choices=FILE_TYPES, default="f32", help="type of the text model's matrices (default: f32)")
+    add(
+        "--mmproj-quant",
+        choices=FILE_TYPES,
+        help="of the mmproj's (default: as --quant; f16 for q8_0, q4_0)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default: 0)")
-    parser.add_argument(
+    add("--seed", type=int, default=0, help="another seed, other weights (default: 0)")
+    add(
         "--chat-template",
         choices=[*CHAT_TEMPLATES, "none"],
         default="none",
-        help="write this tokenizer.chat_template (default: none)",
+        help="tokenizer.chat_template of the text model (default: none)",
     )
-    args = parser.parse_args()
+    return parser
+
+
+def _sizes() -> str:
+    """A table in megabytes: a line a shape, a column a type."""
+    rows = [("", *FILE_TYPES)]
+    rows += [(name, *(f"{pair_bytes(name, q) / 1e6:,.1f}" for q in FILE_TYPES)) for name in SHAPES]
+    return "\n".join(f"  {name:13}" + "".join(f"{cell:>10}" for cell in cells) for name, *cells in rows)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line: print the two paths, or one line of error and exit with 1."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
     template = None if args.chat_template == "none" else args.chat_template
-    for path in synthesize(
-        args.shape,
-        args.out,
-        args.quant,
-        args.seed,
-        template,
-        progress=show_progress,
-        mmproj_quant=args.mmproj_quant,
-    ):
-        print(path)
+    try:
+        pair = synthesize(
+            args.shape,
+            args.out,
+            args.quant,
+            args.seed,
+            template,
+            mmproj_quant=args.mmproj_quant,
+            on_progress=show_progress,
+        )
+    except OSError as error:
+        parser.exit(1, f"error: cannot write to {args.out}: {error}\n")
+    print(*pair, sep="\n")
+
+
+def show_progress(name: str, done: int, total: int) -> None:
+    """Keep one line a file on stderr, and only the finished one where nobody watches."""
+    watched = sys.stderr.isatty()
+    if watched or done == total:
+        start, end = "\r" if watched else "", "\n" if done == total else ""
+        print(f"{start}{name} {done / total:4.0%}", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The tensors of a LLaVA pair, named as in the well-known LLaVA-1.6 GGUF files, with their random scales.
 
-A matrix has std `gain / sqrt(fan_in)`, so that unit inputs give outputs of size `gain`. Branches that end in
-the residual stream are divided by `sqrt(2 * layers)`. Queries and keys are larger: attention must be peaked,
-or every partition and every image would look alike.
+A matrix has std ``gain / sqrt(fan_in)``, so that unit inputs give outputs of size ``gain``. Branches that end
+in the residual stream are divided by ``sqrt(2 * layers)``. Queries and keys are larger: attention must be
+peaked, or every partition and every image would look alike.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor to fill; `shape` is in NumPy's order, [rows, columns]."""
+    """One tensor to fill; ``shape`` is in NumPy's order, [rows, columns]."""
 
     name: str
     shape: tuple[int, ...]
@@ -48,7 +48,7 @@ class Tensor:
 
 
 def matrix(name: str, rows: int, columns: int, gain: float = 1.0) -> Tensor:
-    """Weight of a linear layer from `columns` inputs to `rows` outputs."""
+    """Weight of a linear layer from ``columns`` inputs to ``rows`` outputs."""
     return Tensor(f"{name}.weight", (rows, columns), gain / sqrt(columns))
 
 
@@ -70,7 +70,7 @@ def layer_norm(name: str, width: int) -> Iterator[Tensor]:
 
 
 def text_tensors(shape: TextShape) -> Iterator[Tensor]:
-    """Yield the Llama model's tensors."""
+    """The Llama model's tensors."""
     width, ff, residual = shape.width, shape.feed_forward, 1 / sqrt(2 * shape.layers)
     yield Tensor("token_embd.weight", (shape.vocabulary, width), EMBEDDING_STD)
     yield vector("output_norm.weight", width, mean=1.0)
@@ -90,7 +90,7 @@ def text_tensors(shape: TextShape) -> Iterator[Tensor]:
 
 
 def vision_tensors(shape: VisionShape) -> Iterator[Tensor]:
-    """Yield the CLIP tower's tensors; `ffn_down` is the layer that widens, as in those files."""
+    """The CLIP tower's tensors; ``ffn_down`` is the layer that widens, as in those files."""
     width, ff, patch, residual = shape.width, shape.feed_forward, shape.patch_size, 1 / sqrt(2 * shape.layers)
     yield vector("v.class_embd", width, std=1.0)
     pixels = 3 * patch * patch
@@ -109,7 +109,7 @@ def vision_tensors(shape: VisionShape) -> Iterator[Tensor]:
 
 
 def mmproj_tensors(shape: Shape) -> Iterator[Tensor]:
-    """Yield the vision tower, the projector, and the newline if the model has one."""
+    """The vision tower, the projector, and the newline if the model has one."""
     width = shape.text.width
     yield from vision_tensors(shape.vision)
     yield from linear("mm.0", width, shape.vision.width)

@@ -15,6 +15,7 @@ from string import ascii_letters, printable
 
 from gguf import TokenType
 
+from ..errors import InputError
 from .english import WORDS
 
 MARK = "\u2581"  # SentencePiece's visible space
@@ -35,14 +36,14 @@ class Vocabulary:
 
 
 def made_up_words() -> Iterator[str]:
-    """Yield endless pronounceable words, the same ones always."""
+    """Endless pronounceable words, the same ones always."""
     rng = random.Random(0)
     while True:
         yield "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(rng.randint(2, 4)))
 
 
 def words() -> Iterator[str]:
-    """Yield every word as it is spelled in a text: marked, and bare too if it may start a line."""
+    """Every word as it is spelled in a text: marked, and bare too if it may start a line."""
     for word in (*WORDS.split(), *ascii_letters):
         yield MARK + word
         if word[0].isupper():
@@ -52,7 +53,7 @@ def words() -> Iterator[str]:
 
 
 def prefixes(spellings: Iterable[str]) -> Iterator[str]:
-    """Yield all prefixes of two characters or more, shortest first, each once."""
+    """All prefixes of two characters or more, shortest first, each once."""
     seen: set[str] = set()
     for word in spellings:
         for length in range(2, len(word) + 1):
@@ -62,15 +63,15 @@ def prefixes(spellings: Iterable[str]) -> Iterator[str]:
 
 
 def build_vocabulary(size: int) -> Vocabulary:
-    """Return exactly `size` tokens: specials, bytes, marked pieces, bare pieces, single characters."""
+    """Exactly ``size`` tokens: specials, bytes, marked pieces, bare pieces, characters. Raises InputError."""
     room = size - FIRST_PIECE - len(CHARACTERS)
     if room < 0:
-        raise ValueError(f"[vocabulary] size {size} is below {size - room}")
+        raise InputError(f"the vocabulary's size is {size}; allowed: {size - room} and more")
     return vocabulary_of(islice(prefixes(words()), room))
 
 
 def vocabulary_of(found: Iterable[str]) -> Vocabulary:
-    """Return specials, bytes, these pieces and single characters."""
+    """Specials, bytes, these pieces and single characters."""
     # Marked pieces come first and so score higher: in a marked word they win over the bare spelling.
     pieces = sorted(found, key=lambda piece: piece[0] != MARK)
     pieces += CHARACTERS

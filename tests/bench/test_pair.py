@@ -24,5 +24,5 @@ def test_stand_in_is_announced_and_made_once(monkeypatch):
     made, said = [], []
     monkeypatch.setattr(pair, "cached_pair", lambda *what: made.append(what) or ("text", "mmproj"))
     assert pair.stand_in(True, 0, said.append) == ("text", "mmproj")
-    assert made[0][1:] == ("f16", "small")
+    assert (made[0][0], made[0][2]) == ("small", "f16")
     assert "75 MB" in said[0]

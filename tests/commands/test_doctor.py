@@ -65,12 +65,13 @@ def test_doctor_reports_a_crash_with_amx(run, healthy, monkeypatch):
 
 def test_doctor_reports_a_test_that_could_not_run(run, healthy, monkeypatch):
     def fail():
-        raise hired_gguf.HiredError("disk full")
+        raise OSError("disk full")
 
     monkeypatch.setattr(amx_crash, "crash", fail)
     code, out, _ = run("doctor")
     assert code == 1
     assert "could not run: disk full" in out
+    assert "set TMPDIR to another" in out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 
 import gguf
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from paths import ROOT
 
+from hired_gguf.errors import InputError
+from hired_gguf.synthetic.chat_templates import CHAT_TEMPLATES
 from hired_gguf.synthetic.english import WORDS
 from hired_gguf.synthetic.shapes import SHAPES, Shape
 from hired_gguf.synthetic.synthesize import synthesize
@@ -146,7 +149,7 @@ def test_vocabulary_has_the_size_asked_for():
     for size in (354, 512, 32000):
         vocabulary = build_vocabulary(size)
         assert len(set(vocabulary.tokens)) == len(vocabulary.scores) == len(vocabulary.types) == size
-    with pytest.raises(ValueError, match="size 353 is below 354"):
+    with pytest.raises(InputError, match="size is 353; allowed: 354 and more"):
         build_vocabulary(353)
 
 
@@ -161,11 +164,15 @@ def test_same_seed_same_bytes(pair, tmp_path):
 def test_chat_template_and_progress(tmp_path):
     heard = []
     text, mmproj = synthesize(
-        "tiny", tmp_path, "q8_0", chat_template="vicuna", progress=lambda *step: heard.append(step)
+        "tiny", tmp_path, "q8_0", chat_template="vicuna", on_progress=lambda *step: heard.append(step)
     )
-    assert "USER: " in load(text, vocab_only=True).metadata["tokenizer.chat_template"]
-    assert (text.name, 1.0) in heard
-    assert heard[-1] == (mmproj.name, 1.0)
+    assert load(text, vocab_only=True).metadata["tokenizer.chat_template"] == CHAT_TEMPLATES["vicuna"]
+    for path in (text, mmproj):
+        total = sum(tensor.n_elements for tensor in gguf.GGUFReader(path).tensors)
+        steps = [(done, of) for name, done, of in heard if name == path.name]
+        assert steps == sorted(steps)
+        assert steps[-1] == (total, total)
+    assert {name for name, *_ in heard} == {text.name, mmproj.name}
 
 
 def test_interrupted_write_leaves_nothing(tmp_path):
@@ -173,11 +180,20 @@ def test_interrupted_write_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        synthesize("tiny", tmp_path, progress=interrupt)
+        synthesize("tiny", tmp_path, on_progress=interrupt)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("wrong", [{"quant": "q5_1"}, {"chat_template": "alpaca"}, {"mmproj_quant": "f8"}])
-def test_unknown_names_are_refused(tmp_path, wrong):
-    with pytest.raises(ValueError, match="is none of"):
-        synthesize("tiny", tmp_path, **wrong)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"shape": "huge"}, "shape is 'huge'; allowed: tiny, small, llava-1.5-7b, llava-next-7b"),
+        ({"quant": "q5_1"}, "quant is 'q5_1'; allowed: f32, f16, q8_0, q4_0"),
+        ({"mmproj_quant": "f8"}, "mmproj_quant is 'f8'; allowed: f32, f16, q8_0, q4_0"),
+        ({"chat_template": "alpaca"}, "chat_template is 'alpaca'; allowed: vicuna, mistral, chatml"),
+    ],
+)
+def test_unknown_names_are_refused(tmp_path, wrong, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        synthesize(**{"shape": "tiny", "folder": tmp_path / "none", **wrong})
+    assert not list(tmp_path.iterdir())
