@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 
-from . import vocabulary, workers
+from . import question_vocabulary, workers
 from .alphabet import pages
-from .config import Plan, shape, smoke
+from .cls_recall import report
 from .export import export
 from .prompts import Prompts
-from .recall import report
 from .render import load, render_all
+from .schedule import Plan, smoke
+from .sizes import shape
 from .stage_encoder import train_encoder
 from .stage_language import Trainer
 
@@ -53,7 +54,7 @@ def train(plan: Plan, folder: Path) -> None:
     encoder, teacher = train_encoder(plan, dense, pictures, texts, folder / "encoder.pt")
     del texts
     report(encoder, pictures[:200])
-    sizes = shape(len(vocabulary.build().tokens))
+    sizes = shape(len(question_vocabulary.build().tokens))
     trainer = Trainer(plan, sizes, prompts, crowded=dense, pictures=pictures, folder=folder)
     trainer.encoder, trainer.teacher = encoder, teacher
     trainer.run("words", plan.words, ("language", "oracle", "projector"))

@@ -24,8 +24,8 @@ from hired_gguf.scenes.geometry import shows
 from hired_gguf.scenes.scene import Box
 from hired_gguf.scenes.words import CHARACTERS, LONGEST
 
-from .config import PATCH, SIDE, TILE
-from .labels import GROUPS, LENGTH, UNKNOWN
+from .patch_labels import GROUPS, LENGTH, UNKNOWN
+from .sizes import PATCH, SIDE, TILE
 
 #: Pixels [S, S, 3] and labels [N, groups].
 Page = tuple[NDArray[np.uint8], NDArray[np.uint8]]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from . import workers
-from .config import Stage
+from .schedule import Stage
 
 
 def save(path: Path, **parts: Any) -> None:

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from hired_gguf.scenes.words import CHARACTERS
 from hired_gguf.synthetic.shapes import VisionShape
 
-from .config import SIDE
 from .initial import filters, waves
-from .labels import GROUPS
+from .patch_labels import GROUPS
+from .sizes import SIDE
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 CLASSES = sum(GROUPS.values())

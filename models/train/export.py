@@ -14,9 +14,9 @@ from hired_gguf.model_files.gguf_copy import replacing
 from hired_gguf.synthetic.metadata import add_mmproj, add_text
 from hired_gguf.synthetic.shapes import Shape
 
-from . import vocabulary
-from .config import VISION
+from . import question_vocabulary
 from .prompts import TEMPLATE
+from .sizes import VISION
 
 NAME = "hired-mini"
 LICENSE = "MIT"
@@ -53,7 +53,7 @@ def export(
 
     def text_keys(writer: GGUFWriter) -> None:
         _general(writer, "text model")
-        add_text(writer, shape.text, vocabulary.build(), TEMPLATE)
+        add_text(writer, shape.text, question_vocabulary.build(), TEMPLATE)
 
     def mmproj_keys(writer: GGUFWriter) -> None:
         _general(writer, "mmproj")

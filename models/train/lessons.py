@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hired_gguf.scenes.words import CHARACTERS, LONGEST
 
-from .labels import FIELD, GROUPS, LENGTH, NAMES, UNKNOWN
+from .patch_labels import FIELD, GROUPS, LENGTH, NAMES, UNKNOWN
 
 NOTHING = 0.04  # weight of "nothing here", which is so nearly everywhere
 NOT_THIS = 0.5  # of "another character of the text stands here": else a patch is not told from its neighbours

@@ -18,8 +18,8 @@ from hired_gguf.scenes import Question
 from hired_gguf.synthetic.chat_templates import CHAT_TEMPLATES
 from hired_gguf.synthetic.metadata import add_text
 
-from . import vocabulary
-from .config import shape
+from . import question_vocabulary
+from .sizes import shape
 
 TEMPLATE = CHAT_TEMPLATES["vicuna"]
 
@@ -36,7 +36,7 @@ class Prompts:
     """Renders and tokenises with the package's own code and llama.cpp's tokenizer."""
 
     def __init__(self, folder: Path) -> None:
-        path, tokens = folder / "vocabulary.gguf", vocabulary.build()
+        path, tokens = folder / "vocabulary.gguf", question_vocabulary.build()
         with replacing(path) as partial:  # other processes may be reading the file
             writer = GGUFWriter(partial, "llama")
             add_text(writer, shape(len(tokens.tokens)).text, tokens, TEMPLATE)

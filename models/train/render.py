@@ -19,8 +19,8 @@ from hired_gguf.scenes import Scene, make_scene
 from hired_gguf.scenes.layout import pinpoints
 from hired_gguf.vision.preprocess import preprocess
 
-from .config import PATCH, TILE
-from .labels import label
+from .patch_labels import label
+from .sizes import PATCH, TILE
 
 SHARD = 250
 

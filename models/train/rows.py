@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from hired_gguf.scenes.words import CHARACTERS, LONGEST
 
-from .labels import UNKNOWN
 from .lessons import STARTS
+from .patch_labels import UNKNOWN
 
 
 class Oracle(nn.Module):

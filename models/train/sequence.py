@@ -15,10 +15,10 @@ from hired_gguf.scenes.geometry import cover, moved, views
 from hired_gguf.scenes.layout import pinpoints
 from hired_gguf.scenes.questions import questions
 
-from .config import PATCH, SIDE, TILE, TOKENS
-from .labels import SHAPE
+from .patch_labels import SHAPE
 from .prompts import Prompts, choose
 from .render import Picture
+from .sizes import PATCH, SIDE, TILE, TOKENS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from . import checkpoint, workers
 from .alphabet import Page
-from .config import VISION, Plan
 from .encoder import Encoder, Teacher
 from .lessons import accuracy, character_loss, cls_loss, patch_loss
 from .render import Picture
+from .schedule import Plan
+from .sizes import VISION
 from .stage_letters import learn_letters
 
 SPELLED, CLS = 3.0, 1.0  # weights of lessons, beside that of the patches

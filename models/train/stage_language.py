@@ -1,7 +1,7 @@
 """Stages 2 to 4: the language model learns the job on perfect vision, then on the encoder's.
 
-2 (words): each patch's row is the sum of learnt vectors for its true classes (`labels`), of the patches with
-something in them. First one thing of a tile stands there, then two, then more. 3 (align): the projector
+2 (words): each patch's row is the sum of learnt vectors for its true classes (`patch_labels`), of the patches
+with something in them. First one thing of a tile stands there, then two, then more. 3 (align): the projector
 learns to give those rows from the encoder's features. 4: projector and language model on them (tiles), then
 everything (together), then again without the encoder on whole pictures (images): no row is left out.
 """
@@ -19,15 +19,16 @@ from torch import Tensor, nn
 from hired_gguf.synthetic.shapes import Shape
 
 from . import checkpoint, workers
-from .config import VISION, Plan, Stage
 from .encoder import Encoder, Teacher
-from .labels import GROUPS, SHAPE
 from .language import Language, answer_loss
 from .lessons import cls_loss, patch_loss
+from .patch_labels import GROUPS, SHAPE
 from .prompts import Prompts
 from .render import Picture, batches
 from .rows import Oracle, Projector
+from .schedule import Plan, Stage
 from .sequence import Batch, single_partitions, whole_pictures
+from .sizes import VISION
 from .stage_encoder import CLS
 
 TILES = ("words", "tiles", "together")  # stages of single partitions

@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 from . import checkpoint, workers
 from .alphabet import Page
-from .config import SIDE, TOKENS, VISION, Stage
 from .encoder import Encoder, Teacher
 from .lessons import character_loss, shows_text
+from .schedule import Stage
+from .sizes import SIDE, TOKENS, VISION
 
 LETTER_LAYERS = 3
 

@@ -29,7 +29,7 @@ def test_is_a_llava_next_that_fits_the_wheel():
 
 
 def test_its_tokens_are_those_that_the_training_makes():
-    vocabulary = import_module("train.vocabulary").build()
+    vocabulary = import_module("train.question_vocabulary").build()
     fields = gguf.GGUFReader(default_model()[0]).fields
     assert fields["tokenizer.ggml.tokens"].contents() == vocabulary.tokens
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
-from train.config import VISION, shape
 from train.prompts import Prompts
-from train.vocabulary import build
+from train.question_vocabulary import build
+from train.sizes import VISION, shape
 from training import NEEDED, SEED, Modules
 
 

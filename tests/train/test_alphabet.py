@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 from train import alphabet
-from train.config import PATCH, SIDE, TILE, TOKENS
-from train.labels import GROUPS, LENGTH
+from train.patch_labels import GROUPS, LENGTH
+from train.sizes import PATCH, SIDE, TILE, TOKENS
 from training import SEED
 
 from hired_gguf.scenes.words import CHARACTERS

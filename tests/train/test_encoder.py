@@ -6,7 +6,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from train.config import TILE
+from train.sizes import TILE
 from training import SEED, picture, with_torch
 
 from hired_gguf import VisionEncoder
@@ -21,7 +21,7 @@ def test_encoder_equals_pytorch(modules, kernels, monkeypatch):
     with VisionEncoder(modules.mmproj, n_threads=1) as engine:
         got = engine.encode(make_scene("train", SEED, 1, tile=TILE).image)
     features = modules.encoder.features(modules.torch.from_numpy(drawn.partitions))
-    first, last = import_module("train.recall").attention(modules.encoder, drawn)
+    first, last = import_module("train.cls_recall").attention(modules.encoder, drawn)
     assert min(first.max(), last.max()) > 0.5  # else little could be told
     np.testing.assert_allclose(got.attention_first[:, :, 1:], first, atol=2e-3)
     np.testing.assert_allclose(got.attention_last[:, :, 1:], last, atol=2e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gguf
 import numpy as np
 import pytest
-from train.config import TILE, VISION
+from train.sizes import TILE, VISION
 from training import with_torch
 
 from hired_gguf.model_files.mmproj import read_mmproj

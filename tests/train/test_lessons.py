@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="needs the extra 'train': pip instal
 
 from train import lessons  # noqa: E402
 from train.encoder import cls_attention  # noqa: E402
-from train.labels import COLOUR, FIELD, GROUPS, LENGTH, SHAPE, UNKNOWN  # noqa: E402
+from train.patch_labels import COLOUR, FIELD, GROUPS, LENGTH, SHAPE, UNKNOWN  # noqa: E402
 
 PATCHES = 12
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import import_module
 
-from train.config import TILE, Plan, Stage
+from train.schedule import Plan, Stage
+from train.sizes import TILE
 from training import SEED, with_torch
 
 from hired_gguf import LlavaNext

@@ -7,7 +7,7 @@ import random
 import pytest
 from golden_pair import assistant
 from train import sequence
-from train.config import TILE
+from train.sizes import TILE
 from training import EOS, SEED, picture, pieces, with_torch
 
 from hired_gguf import LlavaNext

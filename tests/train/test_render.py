@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from train import sequence
-from train.config import TILE
 from train.render import batches, keep, load, render
+from train.sizes import TILE
 from training import SEED, picture
 
 from hired_gguf.scenes import make_scene

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from golden_pair import rows_of
 from train import sequence
-from train.config import TILE, TOKENS
-from train.labels import SHAPE
+from train.patch_labels import SHAPE
+from train.sizes import TILE, TOKENS
 from training import SEED, picture, pieces, with_torch
 
 from hired_gguf import TokenBudget, VisionEncoder, _core

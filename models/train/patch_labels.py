@@ -19,7 +19,7 @@ from hired_gguf.scenes.questions import APART, MOST
 from hired_gguf.scenes.scene import Box
 from hired_gguf.scenes.words import CHARACTERS, COLOURS, FIELDS, LONGEST, SHAPES
 
-from .config import PATCH, SIDE
+from .sizes import PATCH, SIDE
 
 UNKNOWN = 255
 COUNTED = MOST + 2  # nothing said, 0 .. MOST

@@ -10,10 +10,10 @@ from hired_gguf import _core
 from hired_gguf.scenes.layout import pinpoints
 
 from . import workers
-from .config import PATCH, TILE
 from .encoder import Encoder
-from .labels import LENGTH, SHAPE
+from .patch_labels import LENGTH, SHAPE
 from .render import Picture
+from .sizes import PATCH, TILE
 
 BUDGETS = (0.4, 0.2, 0.1)
 

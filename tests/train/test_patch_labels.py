@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from train import labels
-from train.config import PATCH, SIDE, TILE, TOKENS, shape
-from train.labels import ACROSS, COLOUR, DOWN, FIELD, FIRST_COUNT, GROUPS, LENGTH, SHAPE, VIEW
+from train import patch_labels
+from train.patch_labels import ACROSS, COLOUR, DOWN, FIELD, FIRST_COUNT, GROUPS, LENGTH, SHAPE, VIEW
+from train.sizes import PATCH, SIDE, TILE, TOKENS, shape
 from training import picture
 
 from hired_gguf import _core
@@ -21,7 +21,7 @@ def test_labels_of_a_picture_are_classes_of_their_groups():
     unread = np.zeros(drawn.labels.shape, bool)
     for groups in (slice(LENGTH + 1), FIELD):
         unread[0, :, groups] = drawn.labels[0, :, groups] > 0
-    np.testing.assert_array_equal(drawn.labels == labels.UNKNOWN, unread)
+    np.testing.assert_array_equal(drawn.labels == patch_labels.UNKNOWN, unread)
     assert (drawn.labels < list(GROUPS.values()))[~unread].all()
     assert drawn.labels[0, :, SHAPE].any()
     assert drawn.labels[1:, :, :LENGTH].any()
@@ -33,7 +33,7 @@ def labelled(*items):
         (2 * TILE, 2 * TILE), [tuple(hw) for hw in np.reshape(shape(1).pinpoints, (-1, 2))], TILE, PATCH
     )
     scene = Scene(Image.new("1", (2 * TILE, 2 * TILE)), items)
-    return labels.label(scene, tiling).reshape(tiling.partitions, SIDE, SIDE, -1)
+    return patch_labels.label(scene, tiling).reshape(tiling.partitions, SIDE, SIDE, -1)
 
 
 def patches(column, row, columns=1, rows=1):
@@ -46,8 +46,8 @@ def test_a_sign_is_labelled_patch_by_patch():
     got = labelled(Item("sign", "red", patches(1, 1, 4, 2), "4B", "code", characters=text))
     full, first = got[0], got[1]
     assert not got[2:, ..., :VIEW].any()
-    assert (got[0, ..., VIEW] == labels.FULL_VIEW).all()
-    assert (got[1:, ..., VIEW] == labels.TILE_VIEW).all()
+    assert (got[0, ..., VIEW] == patch_labels.FULL_VIEW).all()
+    assert (got[1:, ..., VIEW] == patch_labels.TILE_VIEW).all()
     body = np.zeros((SIDE, SIDE), bool)
     body[1:3, 1:5] = True
     red, sign = list(COLOURS).index("red") + 1, SHAPES.index("sign") + 1
@@ -58,7 +58,7 @@ def test_a_sign_is_labelled_patch_by_patch():
         assert first[row, column, group] == CHARACTERS.index(text[group][0]) + 1
     assert not first[..., ACROSS:].any()
     # The full image at half the size: one patch of it is two by two of the tile.
-    assert full[0, 1, :2].tolist() == [labels.UNKNOWN] * 2  # too small to be read
+    assert full[0, 1, :2].tolist() == [patch_labels.UNKNOWN] * 2  # too small to be read
     assert full[0, 1, [SHAPE, ACROSS, DOWN]].tolist() == [sign, 1, 1]
     counts = [1 + (name == "sign") for name in SHAPES]
     assert full[0, 1, FIRST_COUNT:].tolist() == counts
@@ -71,9 +71,9 @@ def test_a_line_of_a_slip_has_its_field():
     full, first = labelled(field)[:2]
     assert np.argwhere(first[..., FIELD]).tolist() == [[4, column] for column in (5, 6, 7, 9)]
     assert (first[4, [5, 6, 7, 9], FIELD] == list(FIELDS).index("room") + 1).all()
-    assert (first[4, [5, 6, 7, 9], SHAPE] == labels.SLIP).all()
+    assert (first[4, [5, 6, 7, 9], SHAPE] == patch_labels.SLIP).all()
     assert not first[..., COLOUR].any()
-    assert set(full[full[..., SHAPE] > 0][:, FIELD]) == {labels.UNKNOWN}  # too small to be read
+    assert set(full[full[..., SHAPE] > 0][:, FIELD]) == {patch_labels.UNKNOWN}  # too small to be read
 
 
 @pytest.mark.parametrize(("place", "side"), [(0.43, 1), (0.45, 2), (0.55, 2), (0.57, 3)])

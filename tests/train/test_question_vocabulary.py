@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from train.vocabulary import WORDS, build
+from train.question_vocabulary import WORDS, build
 
 from hired_gguf.scenes.words import COLOURS, DIGITS, FIELDS, SHAPES
 from hired_gguf.synthetic.vocabulary import MARK
