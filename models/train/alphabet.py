@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from hired_gguf.model_files.gguf_copy import replacing
 from hired_gguf.scenes import degrade, draw
 from hired_gguf.scenes.assets import fonts, photographs
 from hired_gguf.scenes.build import SLIP_PIXELS, TEXT_PIXELS, TURN
@@ -52,9 +53,8 @@ def pages(path: Path, seed: int, count: int) -> list[Page]:
     if not path.exists():
         with get_context("spawn").Pool(os.cpu_count()) as pool:
             drawn = pool.starmap(page, [(seed, i) for i in range(count)], chunksize=50)
-        partial = path.with_suffix(".part")
-        partial.write_bytes(pickle.dumps(drawn, 5))
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_bytes(pickle.dumps(drawn, 5))
     found: list[Page] = pickle.loads(path.read_bytes())  # our own file, in a folder of our own
     return found
 

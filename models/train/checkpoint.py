@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from hired_gguf.model_files.gguf_copy import replacing
+
 from . import workers
 from .schedule import Stage
 
@@ -16,9 +18,8 @@ def save(path: Path, **parts: Any) -> None:
     """Write whole or not at all, one process for all."""
     if workers.number() > 0:
         return
-    partial = path.with_suffix(".part")
-    torch.save(parts, partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        torch.save(parts, partial)
 
 
 def load(path: Path) -> dict[str, Any]:

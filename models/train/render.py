@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hired_gguf._core import make_tiling
+from hired_gguf.model_files.gguf_copy import replacing
 from hired_gguf.scenes import Scene, make_scene
 from hired_gguf.scenes.layout import pinpoints
 from hired_gguf.vision.preprocess import preprocess
@@ -51,12 +52,12 @@ def _shard(job: tuple[Path, int, int, int, bool]) -> Path:
 
 def keep(path: Path, pictures: list[Picture]) -> Path:
     """Write pictures: the pixels into a file beside ``path``, first, which processes then share."""
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    with partial.open("wb") as file:
+    with replacing(path.with_suffix(".npy")) as partial, partial.open("wb") as file:
         np.save(file, np.concatenate([p.partitions for p in pictures]))
-    partial.replace(path.with_suffix(".npy"))
-    partial.write_bytes(pickle.dumps([(p.labels, p.scene.image.size, p.scene.items) for p in pictures], 5))
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(
+            pickle.dumps([(p.labels, p.scene.image.size, p.scene.items) for p in pictures], 5)
+        )
     return path
 
 
