@@ -13,9 +13,9 @@ def sample_pictures() -> list[Image.Image]:
     return [photograph(640, 480), drawing(600, 300), page(480, 640)]
 
 
-def photograph(width: int, height: int) -> Image.Image:
+def photograph(width: int, height: int, seed: int = 0) -> Image.Image:
     """Noise with less of it at finer scales, as photographs have, under a light from above."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     total = np.linspace(1.0, 0.0, height)[:, None, None] * np.ones((1, width, 3))
     for octave in range(1, 9):
         cells = rng.random((2**octave, 2**octave, 3), np.float32)
