@@ -28,6 +28,7 @@ DOCUMENTS = [
     *("docs/gpu.md", "docs/performance.md", "docs/options.md", "docs/explain.md", "docs/evaluation.md"),
     "docs/batch.md",
     "benchmarks/README.md",
+    *("docs/synthetic.md", "models/train/README.md"),
 ]
 TEXTS = {name: (ROOT / name).read_text() for name in DOCUMENTS}
 README, CONTRIBUTING, GPU = TEXTS["README.md"], TEXTS["CONTRIBUTING.md"], TEXTS["docs/gpu.md"]
