@@ -27,9 +27,10 @@ using MaskOut = nb::ndarray<nb::numpy, bool, nb::ndim<2>>;
 using Indices = nb::ndarray<nb::numpy, int, nb::ndim<1>>;
 
 std::span<const float> flat(const char* name, const Attention& a, const Tiling& t) {
-    if (std::cmp_not_equal(a.shape(0), t.partitions) || std::cmp_not_equal(a.shape(2), t.tokens))
+    if (std::cmp_not_equal(a.shape(0), t.partitions) || std::cmp_not_equal(a.shape(2), t.tokens)) {
         throw InputError(text("[select] ", name, " is [", a.shape(0), ", ", a.shape(1), ", ", a.shape(2),
                               "]; [", t.partitions, ", heads, ", t.tokens, "] is needed"));
+    }
     return {a.data(), a.size()};
 }
 
@@ -41,9 +42,10 @@ Tiling make_tiling_of(Pair image, const std::vector<Pair>& pinpoints, int tile, 
 
 std::pair<MaskOut, Indices> select(const Attention& first, const Attention& last, const Tiling& tiling,
                                    int tokens, double alpha, std::string_view allocation) {
-    if (first.shape(1) != last.shape(1))
+    if (first.shape(1) != last.shape(1)) {
         throw InputError(
             text("[select] attn_first has ", first.shape(1), " heads, attn_last ", last.shape(1)));
+    }
     const PolicyOptions options{tokens, alpha, parse_allocation(allocation)};
     Selection kept = select_tokens(flat("attn_first", first, tiling), flat("attn_last", last, tiling),
                                    static_cast<int>(first.shape(1)), tiling, options);
@@ -54,9 +56,10 @@ std::pair<MaskOut, Indices> select(const Attention& first, const Attention& last
 
 Indices pack(const MaskIn& mask, const Tiling& tiling, std::string_view newlines) {
     if (std::cmp_not_equal(mask.shape(0), tiling.partitions) ||
-        std::cmp_not_equal(mask.shape(1), tiling.tokens))
+        std::cmp_not_equal(mask.shape(1), tiling.tokens)) {
         throw InputError(text("[pack] mask is [", mask.shape(0), ", ", mask.shape(1), "]; [",
                               tiling.partitions, ", ", tiling.tokens, "] is needed"));
+    }
     const std::span bytes(reinterpret_cast<const std::uint8_t*>(mask.data()), mask.size());
     std::vector<int> order = pack_order(bytes, tiling, parse_newlines(newlines));
     const std::size_t rows = order.size();

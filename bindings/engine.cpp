@@ -20,7 +20,6 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace hired {
-
 namespace {
 
 using Pixels = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
@@ -61,14 +60,17 @@ nb::tuple encode(VisionModel& model, Pixels pixels, const std::vector<int>& laye
     });
     nb::list attention;
     for (auto& layer : e.attention) {
-        attention.append(to_array<FloatArray>(std::move(layer), {P, std::size_t(model.heads()), N + 1}));
+        attention.append(
+            to_array<FloatArray>(std::move(layer), {P, static_cast<std::size_t>(model.heads()), N + 1}));
     }
     nb::object rows = nb::none();
-    if (features)
-        rows = nb::cast(to_array<FloatArray>(std::move(e.features), {P, N, std::size_t(model.width())}));
+    if (features) {
+        rows = nb::cast(
+            to_array<FloatArray>(std::move(e.features), {P, N, static_cast<std::size_t>(model.width())}));
+    }
     return nb::make_tuple(
         attention, rows,
-        to_array<FloatArray>(std::move(e.projected), {P, N, std::size_t(model.text_width())}));
+        to_array<FloatArray>(std::move(e.projected), {P, N, static_cast<std::size_t>(model.text_width())}));
 }
 
 FloatArray image_newline(const VisionModel& model) {

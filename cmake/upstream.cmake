@@ -120,7 +120,7 @@ endif()
 # mtmd's image, audio and video helpers stay out: they start ffmpeg on bytes that they cannot decode.
 file(GLOB _models "${HIRED_CLIP_DIR}/models/*.cpp")
 add_library(hired_clip OBJECT "${HIRED_CLIP_DIR}/clip.cpp" ${_models})
-target_include_directories(hired_clip PRIVATE "${HIRED_CLIP_DIR}" "${CMAKE_SOURCE_DIR}/cpp/engine")
+target_include_directories(hired_clip PRIVATE "${HIRED_CLIP_DIR}" "${CMAKE_SOURCE_DIR}/cpp")
 target_link_libraries(hired_clip PRIVATE llama ggml::ggml)
 target_compile_features(hired_clip PRIVATE cxx_std_17)
 if(NOT MSVC)

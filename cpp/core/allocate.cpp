@@ -72,8 +72,9 @@ std::vector<int> allocate_official(std::span<const double> scores, const Tiling&
     const int n_sub = std::min(budget - full_image, n_tiles * t.tokens);
     const int n_top = static_cast<int>(t.tokens * (1 - alpha));
     std::vector<int> tiles(n_tiles, 0);
-    for (const int token : top_k(scores, candidates(t, 0, true), n_top))
+    for (const int token : top_k(scores, candidates(t, 0, true), n_top)) {
         ++tiles[std::int64_t{token} * n_tiles / t.tokens];
+    }
     for (int& tile : tiles) {
         const float share = n_top > 0 ? static_cast<float>(tile) / static_cast<float>(n_top) : 0.0F;
         tile = std::min(static_cast<int>(share * static_cast<float>(n_sub)), t.tokens);

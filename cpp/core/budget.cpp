@@ -18,22 +18,27 @@ struct Entry {
 };
 
 void check(int total, std::span<const double> weights, std::span<const int> capacities) {
-    if (weights.size() != capacities.size())
+    if (weights.size() != capacities.size()) {
         throw InputError(
             text("[distribute] ", weights.size(), " weights for ", capacities.size(), " capacities"));
+    }
     if (total < 0) throw InputError(text("[distribute] total is ", total, "; it must not be negative"));
-    for (const double w : weights)
-        if (!(w >= 0 && w <= 1e300))
+    for (const double w : weights) {
+        if (!(w >= 0 && w <= 1e300)) {
             throw InputError(text("[distribute] weight ", w, "; 0 to 1e300 is allowed"));
-    for (const int c : capacities)
+        }
+    }
+    for (const int c : capacities) {
         if (c < 0) throw InputError(text("[distribute] capacity ", c, "; it must not be negative"));
+    }
 }
 
 void set_quotas(std::vector<Entry>& open, int total) {
     double sum = 0;
     for (const Entry& e : open) sum += e.weight;
-    if (sum == 0)
+    if (sum == 0) {
         for (Entry& e : open) sum += e.weight = e.room;
+    }
     for (Entry& e : open) e.quota = sum > 0 ? total * e.weight / sum : 0;
 }
 
@@ -48,13 +53,15 @@ void share_out(std::vector<Entry>& open, int total, std::vector<int>& counts) {
 }  // namespace
 
 int budget_tokens(double fraction, int partitions, int tokens) {
-    if (!(fraction > 0 && fraction <= 1))
+    if (!(fraction > 0 && fraction <= 1)) {
         throw BudgetError(text("[budget] fraction ", fraction, " is outside (0, 1]"));
+    }
     const std::int64_t all = std::int64_t{partitions} * tokens;
     const int count = static_cast<int>(fraction * static_cast<double>(all));
-    if (count < 1)
+    if (count < 1) {
         throw BudgetError(
             text("[budget] fraction ", fraction, " of ", all, " tokens is less than one token"));
+    }
     return count;
 }
 

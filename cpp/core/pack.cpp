@@ -6,8 +6,9 @@ namespace hired {
 namespace {
 
 bool keeps_everything(std::span<const std::uint8_t> mask, const Tiling& tiling) {
-    for (int id = 0; id < tiling.total(); ++id)
+    for (int id = 0; id < tiling.total(); ++id) {
         if (!mask[id] && !tiling.is_padding(id / tiling.tokens, id % tiling.tokens)) return false;
+    }
     return true;
 }
 
@@ -18,8 +19,9 @@ int mosaic_id(const Tiling& t, int row, int col) {
 }
 
 void append_kept(std::vector<int>& order, std::span<const std::uint8_t> mask, int begin, int end) {
-    for (int id = begin; id < end; ++id)
+    for (int id = begin; id < end; ++id) {
         if (mask[id]) order.push_back(id);
+    }
 }
 
 }  // namespace
@@ -32,9 +34,10 @@ Newlines parse_newlines(std::string_view name) {
 }
 
 std::vector<int> pack_order(std::span<const std::uint8_t> mask, const Tiling& tiling, Newlines newlines) {
-    if (std::ssize(mask) != tiling.total())
+    if (std::ssize(mask) != tiling.total()) {
         throw InputError(text("[pack] mask holds ", mask.size(), " numbers; ", tiling.partitions, " x ",
                               tiling.tokens, " are needed"));
+    }
     const bool with_newlines =
         newlines == Newlines::keep || (newlines == Newlines::automatic && keeps_everything(mask, tiling));
     std::vector<int> order;
@@ -42,9 +45,10 @@ std::vector<int> pack_order(std::span<const std::uint8_t> mask, const Tiling& ti
     if (!tiling.unpad) return order;
     for (int row = tiling.row_begin; row < tiling.row_end; ++row) {
         const std::size_t before = order.size();
-        for (int col = tiling.col_begin; col < tiling.col_end; ++col)
+        for (int col = tiling.col_begin; col < tiling.col_end; ++col) {
             if (const int id = mosaic_id(tiling, row, col); mask[id]) order.push_back(id);
-        if (with_newlines && order.size() > before) order.push_back(newline_id);
+        }
+        if (with_newlines && order.size() > before) order.push_back(kNewlineId);
     }
     return order;
 }

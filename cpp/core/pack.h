@@ -18,13 +18,13 @@ namespace hired {
 enum class Newlines { automatic, keep, drop };
 
 /// The id of a newline row in a packed order.
-inline constexpr int newline_id = -1;
+inline constexpr int kNewlineId = -1;
 
 /// From "auto", "keep" or "drop". Throws BudgetError for another name.
 Newlines parse_newlines(std::string_view name);
 
 /// Ids partition * N + token of the kept tokens (mask [P * N], padding skipped): the full image in raster
-/// order, then the mosaic in raster order, with newline_id after each of its rows that kept a token. A tiling
+/// order, then the mosaic in raster order, with kNewlineId after each of its rows that kept a token. A tiling
 /// that is not unpadded ("flat") packs one partition after another; it and a single partition have no newline
 /// rows. Throws InputError where the mask's size is not P * N.
 std::vector<int> pack_order(std::span<const std::uint8_t> mask, const Tiling& tiling, Newlines newlines);

@@ -9,8 +9,9 @@ namespace {
 
 void check(const Tiling& tiling, const PolicyOptions& options) {
     budget_tokens(static_cast<long long>(options.tokens), tiling.partitions, tiling.tokens);
-    if (!(options.alpha >= 0 && options.alpha <= 1))
+    if (!(options.alpha >= 0 && options.alpha <= 1)) {
         throw BudgetError(text("[budget] alpha ", options.alpha, " is outside [0, 1]"));
+    }
 }
 
 std::vector<int> allocate(std::span<const double> scores, const Tiling& tiling,
@@ -39,8 +40,9 @@ Selection select_tokens(std::span<const float> attn_first, std::span<const float
                    .counts = allocate(head_sum(attn_first.first(block), heads), tiling, options)};
     for (int p = 0; p < tiling.partitions; ++p) {
         const auto scores = head_sum(attn_last.subspan(p * block, block), heads);
-        for (const int token : top_k(scores, candidates(tiling, p, with_padding), kept.counts[p]))
+        for (const int token : top_k(scores, candidates(tiling, p, with_padding), kept.counts[p])) {
             kept.mask[p * tiling.tokens + token] = 1;
+        }
     }
     return kept;
 }

@@ -22,12 +22,13 @@ std::int64_t area(Size size) {
 }
 
 double aspect(int height, int width) {
-    return double(width) / height;
+    return static_cast<double>(width) / height;
 }
 
 // The scale that fits each axis of the picture to the canvas.
 std::pair<double, double> scales(Size image, Size canvas) {
-    return {double(canvas.height) / image.height, double(canvas.width) / image.width};
+    return {static_cast<double>(canvas.height) / image.height,
+            static_cast<double>(canvas.width) / image.width};
 }
 
 // The canvas that keeps most of the picture's pixels; then the one that wastes fewest; then the first.
@@ -48,8 +49,9 @@ Size best_canvas(Size image, std::span<const Size> pinpoints) {
 
 Size fit(Size image, Size canvas) {
     const auto [scale_h, scale_w] = scales(image, canvas);
-    if (scale_w < scale_h)
+    if (scale_w < scale_h) {
         return {std::min(static_cast<int>(std::ceil(image.height * scale_w)), canvas.height), canvas.width};
+    }
     return {canvas.height, std::min(static_cast<int>(std::ceil(image.width * scale_h)), canvas.width)};
 }
 
@@ -63,10 +65,11 @@ void find_picture(Tiling& t) {
     int row_padding = 0, col_padding = 0;
     if (t.unpad && t.partitions > 1) {
         const auto [height, width] = t.image;
-        if (aspect(height, width) > aspect(t.rows(), t.cols()))
-            row_padding = (t.rows() - truncate(height * (double(t.cols()) / width))) / 2;
-        else
-            col_padding = (t.cols() - truncate(width * (double(t.rows()) / height))) / 2;
+        if (aspect(height, width) > aspect(t.rows(), t.cols())) {
+            row_padding = (t.rows() - truncate(height * (static_cast<double>(t.cols()) / width))) / 2;
+        } else {
+            col_padding = (t.cols() - truncate(width * (static_cast<double>(t.rows()) / height))) / 2;
+        }
     }
     t.row_begin = row_padding;
     t.row_end = t.rows() - row_padding;

@@ -1,17 +1,17 @@
-#include "backend.h"
+#include "engine/backend.h"
+
+#include <ggml-backend.h>
 
 #include <algorithm>
 #include <cctype>
 
 #include "core/error.h"
-#include "ggml-backend.h"
 
 namespace hired {
-
 namespace {
 
 std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
     return text;
 }
 
@@ -24,7 +24,7 @@ bool is_gpu(ggml_backend_dev_t dev) {
 
 std::vector<Device> list_devices() {
     std::vector<Device> devices;
-    for (std::size_t i = 0; i < ggml_backend_dev_count(); i++) {
+    for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
         ggml_backend_dev_t dev = ggml_backend_dev_get(i);
         Device d{ggml_backend_dev_name(dev), ggml_backend_dev_description(dev), is_gpu(dev)};
         ggml_backend_dev_memory(dev, &d.memory_free, &d.memory_total);
@@ -37,7 +37,7 @@ ggml_backend_device* find_device(const std::string& name) {
     const std::string wanted = lower(name);
     if (wanted == "cpu") return nullptr;
     std::string names;
-    for (std::size_t i = 0; i < ggml_backend_dev_count(); i++) {
+    for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
         ggml_backend_dev_t dev = ggml_backend_dev_get(i);
         if (is_gpu(dev) && (wanted == "auto" || wanted == "gpu")) return dev;
         if (is_gpu(dev) && lower(ggml_backend_dev_name(dev)) == wanted) return dev;

@@ -1,12 +1,11 @@
-#include "clip_llava.h"
+#include "engine/clip_llava.h"
 
 #include <algorithm>
 #include <string>
 
-#include "cpu_ops.h"
+#include "engine/cpu_ops.h"
 
 namespace hired {
-
 namespace {
 
 constexpr const char* kFeatures = "hired-features";
@@ -27,12 +26,12 @@ std::vector<float> read(ggml_cgraph* graph, const char* name) {
 
 int executed_layers(const clip_hparams& hparams) {
     const auto& named = hparams.feature_layers;
-    return named.empty() ? hparams.n_layer : *std::max_element(named.begin(), named.end());
+    return named.empty() ? hparams.n_layer : *std::ranges::max_element(named);
 }
 
 ggml_cgraph* LlavaGraph::build() {
     ggml_tensor* x = embed();
-    for (int il = 0; il < executed_layers(hparams); il++) {
+    for (int il = 0; il < executed_layers(hparams); ++il) {
         x = block(x, il);
     }
     x = output(drop_cls(x), kFeatures);
@@ -88,8 +87,8 @@ ggml_tensor* LlavaGraph::block(ggml_tensor* inp, int il) {
 // error of 1e-3 shows in the attention.
 ggml_tensor* LlavaGraph::activate(ggml_tensor* x) {
     if (hparams.ffn_op != FFN_GELU_QUICK) return ggml_gelu_erf(ctx0, x);
-    x = ggml_silu_inplace(ctx0, ggml_scale_inplace(ctx0, x, 1.702f));
-    return ggml_scale_inplace(ctx0, x, 1.0f / 1.702f);
+    x = ggml_silu_inplace(ctx0, ggml_scale_inplace(ctx0, x, 1.702F));
+    return ggml_scale_inplace(ctx0, x, 1.0F / 1.702F);
 }
 
 // [width, rows] -> [head width, heads, tokens + 1, partitions]
@@ -109,20 +108,19 @@ ggml_tensor* LlavaGraph::attend(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, 
     }
     const auto by_head = [this](ggml_tensor* t) { return ggml_permute(ctx0, t, 0, 2, 1, 3); };
     ggml_tensor* x =
-        ggml_flash_attn_ext(ctx0, by_head(q), by_head(k), by_head(v), nullptr, kq_scale, 0.0f, 0.0f);
+        ggml_flash_attn_ext(ctx0, by_head(q), by_head(k), by_head(v), nullptr, kq_scale, 0.0F, 0.0F);
     ggml_prec_set_acc(x, GGML_PREC_F32);
     return ggml_reshape_2d(ctx0, x, n_embd, x->ne[2] * x->ne[3]);
 }
 
 void LlavaGraph::expose_cls_attention(ggml_tensor* q, ggml_tensor* k, int il) {
-    if (!request_ || std::find(request_->attention_layers.begin(), request_->attention_layers.end(), il) ==
-                         request_->attention_layers.end()) {
+    if (!request_ || std::ranges::find(request_->attention_layers, il) == request_->attention_layers.end()) {
         return;
     }
     ggml_tensor* cls = ggml_view_4d(ctx0, q, d_head, n_head, 1, n_batch, q->nb[1], q->nb[2], q->nb[3], 0);
     cls = ggml_cont(ctx0, ggml_permute(ctx0, cls, 0, 2, 1, 3));
     ggml_tensor* row = ggml_mul_mat(ctx0, ggml_permute(ctx0, k, 0, 2, 1, 3), cls);
-    output(ggml_soft_max_ext(ctx0, row, nullptr, kq_scale, 0.0f), attention_name(il).c_str());
+    output(ggml_soft_max_ext(ctx0, row, nullptr, kq_scale, 0.0F), attention_name(il).c_str());
 }
 
 // [width, (tokens + 1) * partitions] -> [width, tokens, partitions]

@@ -2,9 +2,9 @@
 // Sees clip's private headers; everything else in the engine sees vision.h only.
 #pragma once
 
-#include <vector>
+#include <clip-graph.h>
 
-#include "clip-graph.h"
+#include <vector>
 
 struct clip_ctx;
 

@@ -1,4 +1,4 @@
-#include "cpu_ops.h"
+#include "engine/cpu_ops.h"
 
 #include <cmath>
 
@@ -6,7 +6,6 @@
 #include "kernels/product.h"
 
 namespace hired {
-
 namespace {
 
 float* floats(const ggml_tensor* t) {
@@ -33,7 +32,7 @@ void run_mul_mat(ggml_tensor* y, int thread, int threads, void*) {
 void run_attention(ggml_tensor* out, int thread, int threads, void*) {
     const auto width = static_cast<int>(out->ne[0]);
     attend({static_cast<int>(out->ne[3]), static_cast<int>(out->ne[2]), static_cast<int>(out->ne[1]), width,
-            1.0f / std::sqrt(static_cast<float>(width)), floats(out->src[0]), floats(out->src[1]),
+            1.0F / std::sqrt(static_cast<float>(width)), floats(out->src[0]), floats(out->src[1]),
             floats(out->src[2]), floats(out)},
            thread, threads);
 }

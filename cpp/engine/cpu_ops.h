@@ -2,7 +2,7 @@
 // float32 and contiguous but for the weights, which are in host memory and not repacked.
 #pragma once
 
-#include "ggml.h"
+#include <ggml.h>
 
 namespace hired {
 

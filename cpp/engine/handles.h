@@ -1,9 +1,9 @@
 // Owners for the C handles that the engine makes. No free() call stands anywhere else.
 #pragma once
 
-#include <memory>
+#include <clip.h>
 
-#include "clip.h"
+#include <memory>
 
 namespace hired {
 

@@ -1,4 +1,6 @@
-#include "language.h"
+#include "engine/language.h"
+
+#include <llama.h>
 
 #include <algorithm>
 #include <cmath>
@@ -6,10 +8,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "llama.h"
 
 namespace hired {
-
 namespace {
 
 class InterruptScope {
@@ -43,7 +43,7 @@ void check(llama_context* ctx, std::span<const float> rows, int width, int n_pas
     if (n_batch < 1 || n_batch > static_cast<int>(llama_n_batch(ctx))) {
         throw InputError(text("[prefill] n_batch ", n_batch, "; allowed: 1 to ", llama_n_batch(ctx)));
     }
-    if (!std::all_of(rows.begin(), rows.end(), [](float v) { return std::isfinite(v); })) {
+    if (!std::ranges::all_of(rows, [](float v) { return std::isfinite(v); })) {
         throw NumericError("[prefill] a visual row holds NaN or infinity");
     }
 }
@@ -76,7 +76,8 @@ void eval_rows(llama_context* ctx, std::span<const float> rows, int width, int n
     const int n = static_cast<int>(rows.size()) / width;
     for (int first = 0; first < n; first += n_batch) {
         const int count = std::min(n_batch, n - first);
-        const auto slice = rows.subspan(static_cast<std::size_t>(first) * width, std::size_t(count) * width);
+        const auto slice =
+            rows.subspan(static_cast<std::size_t>(first) * width, static_cast<std::size_t>(count) * width);
         const int status = decode(ctx, slice, count, n_past + first);
         if (status == 0) continue;
         llama_memory_seq_rm(memory, 0, n_past, -1);

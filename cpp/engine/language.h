@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "backend.h"
+#include "engine/backend.h"
 
 struct llama_context;
 

@@ -1,4 +1,6 @@
-#include "q4_backend.h"
+#include "engine/q4_backend.h"
+
+#include <ggml-cpp.h>
 
 #include <algorithm>
 #include <memory>
@@ -6,11 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "ggml-cpp.h"
 #include "kernels/q4.h"
 
 namespace hired {
-
 namespace {
 
 struct Aligned {
@@ -62,7 +62,7 @@ Job job_of(const ggml_tensor* y, void* q8) {
 
 std::vector<ggml_tensor*> products_of(ggml_cgraph* graph) {
     std::vector<ggml_tensor*> products;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+    for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         ggml_tensor* node = ggml_graph_node(graph, i);
         if (node->op == GGML_OP_MUL_MAT && node->flags & GGML_TENSOR_FLAG_COMPUTE) products.push_back(node);
     }
@@ -85,7 +85,7 @@ ggml_status run(Context& context, const std::vector<ggml_tensor*>& products) {
         ggml_build_forward_expand(graph, ggml_custom_4d(ctx.get(), GGML_TYPE_F32, 1, 1, 1, 1, nullptr, 0,
                                                         work, GGML_N_TASKS_MAX, &job));
     };
-    for (size_t i = 0; i < jobs.size(); i++) {
+    for (size_t i = 0; i < jobs.size(); ++i) {
         if (i == 0 || products[i]->src[1] != products[i - 1]->src[1]) add(run_quantize, jobs[i]);
         add(run_multiply, jobs[i]);
     }

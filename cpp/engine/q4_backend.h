@@ -1,7 +1,7 @@
 // The working half of q4_device: computes the products of a graph with Q4_0 weights.
 #pragma once
 
-#include "ggml-backend-impl.h"
+#include <ggml-backend-impl.h>
 
 namespace hired {
 

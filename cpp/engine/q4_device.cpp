@@ -1,14 +1,13 @@
-#include "q4_device.h"
+#include "engine/q4_device.h"
 
+#include "engine/q4_backend.h"
 #include "kernels/q4.h"
-#include "q4_backend.h"
 
 // llama.cpp asks devices of the type ACCEL first where to put a weight, and what to compute with it. This one
 // has a buffer type of its own, so that it comes before ggml's repacking; the memory is the host's, so that
 // ggml can use it too.
 
 namespace hired {
-
 namespace {
 
 ggml_backend_device* device();

@@ -1,19 +1,18 @@
-#include "vision.h"
+#include "engine/vision.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <thread>
 
-#include "clip_llava.h"
 #include "core/error.h"
-#include "handles.h"
+#include "engine/clip_llava.h"
+#include "engine/handles.h"
 #include "kernels/cpu.h"
 
 extern clip_logger_state g_logger_state;
 
 namespace hired {
-
 namespace {
 
 constexpr int kMaxBatch = 8;  // partitions in one graph; bounds the compute buffer on unusual grids
@@ -69,8 +68,8 @@ clip_flash_attn_type flash_attention_type(const std::string& name) {
 clip_image_f32 interleave(std::span<const float> planes, int side) {
     const std::size_t n = static_cast<std::size_t>(side) * side;
     std::vector<float> pixels(3 * n);
-    for (std::size_t i = 0; i < n; i++) {
-        for (std::size_t c = 0; c < 3; c++) pixels[3 * i + c] = planes[c * n + i];
+    for (std::size_t i = 0; i < n; ++i) {
+        for (std::size_t c = 0; c < 3; ++c) pixels[3 * i + c] = planes[c * n + i];
     }
     clip_image_f32 image;
     image.set_size({side, side}, true, false);
@@ -83,7 +82,7 @@ void append(std::vector<float>& to, const std::vector<float>& from) {
 }
 
 void require_finite(const std::vector<float>& rows) {
-    if (!std::all_of(rows.begin(), rows.end(), [](float v) { return std::isfinite(v); })) {
+    if (!std::ranges::all_of(rows, [](float v) { return std::isfinite(v); })) {
         throw NumericError("[vision] the encoder gave NaN or infinity: the mmproj's weights are damaged");
     }
 }
@@ -171,7 +170,7 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
     all.attention.resize(attention_layers.size());
     for (int first = 0; first < partitions; first += kMaxBatch) {
         clip_image_f32_batch batch;
-        for (int p = first; p < std::min(partitions, first + kMaxBatch); p++) {
+        for (int p = first; p < std::min(partitions, first + kMaxBatch); ++p) {
             batch.entries.push_back(interleave(pixels.subspan(p * image_size, image_size), tile()));
         }
         ClipRequest request{attention_layers, want_features, impl_->kernels, {}, {}, {}};
@@ -183,7 +182,7 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
             if (interrupt && interrupt()) throw Interrupted("[vision] encoding was interrupted");
             throw NativeError(text("[vision] encoding failed: ", impl_->log.last_error));
         }
-        for (std::size_t i = 0; i < attention_layers.size(); i++) {
+        for (std::size_t i = 0; i < attention_layers.size(); ++i) {
             append(all.attention[i], request.attention[i]);
         }
         append(all.features, request.features);

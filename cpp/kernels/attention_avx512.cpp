@@ -1,24 +1,23 @@
-#include "attention.h"
-#include "avx512.h"
-#include "product.h"
+#include "kernels/attention.h"
+#include "kernels/avx512.h"
+#include "kernels/product.h"
 
 namespace hired {
-
 namespace {
 
 // e^x for x <= 0 as 2^n e^r with |r| <= ln 2 / 2. ln 2 is taken off in two parts, the first short enough for
 // n * ln 2 to be exact. e^r = 1 + r + r^2 p(r), p fitted by least squares. Relative error 1.2e-7. NaN stays
 // NaN.
 __m512 exp_negative(__m512 x) {
-    constexpr float kFit[] = {8.369223508e-3f, 4.166626152e-2f, 1.666651538e-1f, 5.000000081e-1f};
-    x = _mm512_max_ps(_mm512_set1_ps(-104.0f), x);  // e^-104 is 0 in float32
-    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
-    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
-    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
-    __m512 p = _mm512_set1_ps(1.394656195e-3f);
+    constexpr float kFit[] = {8.369223508e-3F, 4.166626152e-2F, 1.666651538e-1F, 5.000000081e-1F};
+    x = _mm512_max_ps(_mm512_set1_ps(-104.0F), x);  // e^-104 is 0 in float32
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504F)), 0);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375F), x);
+    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4F), r);
+    __m512 p = _mm512_set1_ps(1.394656195e-3F);
     HIRED_UNROLL
-    for (int i = 0; i < 4; i++) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(kFit[i]));
-    p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), _mm512_add_ps(r, _mm512_set1_ps(1.0f)));
+    for (int i = 0; i < 4; ++i) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(kFit[i]));
+    p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), _mm512_add_ps(r, _mm512_set1_ps(1.0F)));
     return _mm512_scalef_ps(p, n);
 }
 
@@ -38,7 +37,7 @@ float exponentiate(float* row, int n, float scale) {
         sum = _mm512_mask_add_ps(sum, m, sum, e);
         _mm512_mask_storeu_ps(row + j, m, e);
     }
-    return 1.0f / _mm512_reduce_add_ps(sum);
+    return 1.0F / _mm512_reduce_add_ps(sum);
 }
 
 void multiply_row(float* row, int n, float factor) {
@@ -58,10 +57,10 @@ void attend_head(const Attention& a, std::size_t at) {
     float* scores = score_rows.floats(a.tokens * stride);
     float* factors = factor_rows.floats(a.tokens);
     multiply({a.tokens, a.tokens, a.width, a.q + at, token, a.k + at, token, Weights::f32, scores, stride});
-    for (int i = 0; i < a.tokens; i++) factors[i] = exponentiate(scores + i * stride, a.tokens, a.scale);
+    for (int i = 0; i < a.tokens; ++i) factors[i] = exponentiate(scores + i * stride, a.tokens, a.scale);
     multiply({a.tokens, a.width, a.tokens, scores, stride, a.v + at, token, Weights::f32_transposed,
               a.out + at, token});
-    for (int i = 0; i < a.tokens; i++) multiply_row(a.out + at + i * token, a.width, factors[i]);
+    for (int i = 0; i < a.tokens; ++i) multiply_row(a.out + at + i * token, a.width, factors[i]);
 }
 
 }  // namespace

@@ -15,7 +15,6 @@
 #endif
 
 namespace hired {
-
 namespace {
 
 [[maybe_unused]] inline int least(int a, int b) {
@@ -52,5 +51,4 @@ class Workspace {
 };
 
 }  // namespace
-
 }  // namespace hired

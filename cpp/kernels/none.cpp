@@ -1,8 +1,8 @@
 // In place of the *_avx512.cpp files where the compiler or the CPU's family has no AVX-512. Never called:
 // have_kernels() is false.
-#include "attention.h"
-#include "product.h"
-#include "q4.h"
+#include "kernels/attention.h"
+#include "kernels/product.h"
+#include "kernels/q4.h"
 
 namespace hired {
 

@@ -1,8 +1,7 @@
-#include "avx512.h"
-#include "product.h"
+#include "kernels/avx512.h"
+#include "kernels/product.h"
 
 namespace hired {
-
 namespace {
 
 // A tile of y stays in registers: 14 x 2 vectors, two of weights, one of x. A panel of weights (32 KiB) stays
@@ -29,7 +28,7 @@ void transpose(__m512 (&r)[16]) {
     }
     HIRED_UNROLL
     for (int i = 0; i < 16; i += 4) {
-        for (int h = 0; h < 2; h++) {
+        for (int h = 0; h < 2; ++h) {
             const __m512d a = _mm512_castps_pd(t[i + h]);
             const __m512d b = _mm512_castps_pd(t[i + h + 2]);
             r[i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
@@ -37,7 +36,7 @@ void transpose(__m512 (&r)[16]) {
         }
     }
     HIRED_UNROLL
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; ++i) {
         const __m512 a = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
         const __m512 b = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
         const __m512 c = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
@@ -48,7 +47,7 @@ void transpose(__m512 (&r)[16]) {
         t[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
     }
     HIRED_UNROLL
-    for (int i = 0; i < 16; i++) r[i] = t[i];
+    for (int i = 0; i < 16; ++i) r[i] = t[i];
 }
 
 __m512 load(const float* p, __mmask16 m) {
@@ -65,10 +64,11 @@ void pack(const T* from, std::size_t from_stride, int rows, int depth, float* to
     for (int k = 0; k < depth; k += 16) {
         const __mmask16 m = lanes(depth - k);
         __m512 v[16];
-        for (int r = 0; r < 16; r++)
+        for (int r = 0; r < 16; ++r) {
             v[r] = r < rows ? load(from + r * from_stride + k, m) : _mm512_setzero_ps();
+        }
         transpose(v);
-        for (int i = 0; i < least(16, depth - k); i++) {
+        for (int i = 0; i < least(16, depth - k); ++i) {
             _mm512_mask_storeu_ps(to + static_cast<std::size_t>(k + i) * stride, lanes(width), v[i]);
         }
     }
@@ -81,7 +81,7 @@ void pack_panel(const T* w, std::size_t stride, int columns, int depth, float* t
 }
 
 void copy_panel(const float* w, std::size_t stride, int columns, int depth, float* to) {
-    for (int k = 0; k < depth; k++) {
+    for (int k = 0; k < depth; ++k) {
         const float* row = w + k * stride;
         _mm512_store_ps(to + k * kTileColumns, load(row, lanes(columns)));
         _mm512_store_ps(to + k * kTileColumns + 16, load(row + 16, lanes(columns - 16)));
@@ -117,20 +117,20 @@ template <int Rows>
 void tile(const float* x, const float* w, int depth, bool add, float* y, std::size_t stride, int columns) {
     __m512 sum[Rows][2];
     HIRED_UNROLL
-    for (int i = 0; i < Rows; i++) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
-    for (int k = 0; k < depth; k++) {
+    for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+    for (int k = 0; k < depth; ++k) {
         const __m512 w0 = _mm512_load_ps(w + k * kTileColumns);
         const __m512 w1 = _mm512_load_ps(w + k * kTileColumns + 16);
         HIRED_UNROLL
-        for (int i = 0; i < Rows; i++) {
+        for (int i = 0; i < Rows; ++i) {
             const __m512 v = _mm512_set1_ps(x[k * kTileRows + i]);
             sum[i][0] = _mm512_fmadd_ps(v, w0, sum[i][0]);
             sum[i][1] = _mm512_fmadd_ps(v, w1, sum[i][1]);
         }
     }
     HIRED_UNROLL
-    for (int i = 0; i < Rows; i++) {
-        for (int h = 0; h < 2; h++) {
+    for (int i = 0; i < Rows; ++i) {
+        for (int h = 0; h < 2; ++h) {
             float* to = y + i * stride + 16 * h;
             const __mmask16 m = lanes(columns - 16 * h);
             if (add) sum[i][h] = _mm512_add_ps(sum[i][h], _mm512_maskz_loadu_ps(m, to));
@@ -167,7 +167,7 @@ Range share(int n, int unit, int part, int parts) {
 // reads, so the cut is the one with the fewest rows and columns for a thread.
 int column_parts(const Product& p, int threads) {
     int best = 1;
-    for (int parts = 1; parts <= threads; parts++) {
+    for (int parts = 1; parts <= threads; ++parts) {
         const auto packed = [&](int c) { return p.columns / c + p.rows / (threads / c); };
         if (threads % parts == 0 && packed(parts) < packed(best)) best = parts;
     }

@@ -1,9 +1,8 @@
-#include "q4_avx512.h"
+#include "kernels/q4_avx512.h"
 
 // Many rows of x: weights are unpacked once for all rows, a panel of 32 columns at a time.
 
 namespace hired {
-
 namespace {
 
 constexpr int kTileRows = 7;
@@ -27,7 +26,7 @@ struct Panel {
 void unpack16(const Q4* w, std::size_t stride, std::uint8_t* to) {
     __m512i v[4];
     HIRED_UNROLL
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; ++i) {
         v[i] = gather16(w[i * stride].pairs, w[(i + 4) * stride].pairs, w[(i + 8) * stride].pairs,
                         w[(i + 12) * stride].pairs);
     }
@@ -38,18 +37,18 @@ void unpack16(const Q4* w, std::size_t stride, std::uint8_t* to) {
     const __m512i places[4] = {_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b),
                                _mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d)};
     HIRED_UNROLL
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 4; ++k) {
         _mm512_store_si512(to + k * 128, low_halves(places[k]));
         _mm512_store_si512(to + (k + 4) * 128, high_halves(places[k]));
     }
 }
 
 void unpack(const Q4* w, std::size_t stride, int blocks, Panel& panel) {
-    for (int b = 0; b < blocks; b++) {
+    for (int b = 0; b < blocks; ++b) {
         unpack16(w + b, stride, panel.values + b * 1024);
         unpack16(w + b + 16 * stride, stride, panel.values + b * 1024 + 64);
         alignas(64) std::uint16_t scales[kQ4Columns];
-        for (int c = 0; c < kQ4Columns; c++) scales[c] = w[b + c * stride].scale;
+        for (int c = 0; c < kQ4Columns; ++c) scales[c] = w[b + c * stride].scale;
         for (int h = 0; h < kQ4Columns; h += 16) {
             const __m256i half = _mm256_load_si256(reinterpret_cast<const __m256i*>(scales + h));
             _mm512_store_ps(panel.scales + b * kQ4Columns + h, _mm512_cvtph_ps(half));
@@ -61,39 +60,39 @@ template <int Rows>
 void tile(const Panel& panel, const Row* x, int first, int blocks, float* y, std::size_t stride) {
     __m512 total[Rows][2];
     HIRED_UNROLL
-    for (int i = 0; i < Rows; i++) {
-        for (int h = 0; h < 2; h++) {
+    for (int i = 0; i < Rows; ++i) {
+        for (int h = 0; h < 2; ++h) {
             total[i][h] = first ? _mm512_loadu_ps(y + i * stride + 16 * h) : _mm512_setzero_ps();
         }
     }
-    for (int b = 0; b < blocks; b++) {
+    for (int b = 0; b < blocks; ++b) {
         const std::uint8_t* w = panel.values + b * 1024;
         const std::size_t at = place(first + b);
         __m512i sum[Rows][2];
         HIRED_UNROLL
-        for (int i = 0; i < Rows; i++) sum[i][0] = sum[i][1] = _mm512_set1_epi32(x[i].sums[first + b]);
+        for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm512_set1_epi32(x[i].sums[first + b]);
         HIRED_UNROLL
-        for (int k = 0; k < 8; k++) {
+        for (int k = 0; k < 8; ++k) {
             const __m512i w0 = _mm512_load_si512(w + k * 128);
             const __m512i w1 = _mm512_load_si512(w + k * 128 + 64);
             HIRED_UNROLL
-            for (int i = 0; i < Rows; i++) {
+            for (int i = 0; i < Rows; ++i) {
                 const __m512i v = four_values(x[i].values + at + (k < 4 ? 4 * k : 48 + 4 * k));
                 sum[i][0] = _mm512_dpbusd_epi32(sum[i][0], w0, v);
                 sum[i][1] = _mm512_dpbusd_epi32(sum[i][1], w1, v);
             }
         }
         HIRED_UNROLL
-        for (int i = 0; i < Rows; i++) {
+        for (int i = 0; i < Rows; ++i) {
             const __m512 scale = _mm512_set1_ps(x[i].scales[first + b]);
-            for (int h = 0; h < 2; h++) {
+            for (int h = 0; h < 2; ++h) {
                 const __m512 product = _mm512_mul_ps(scale, _mm512_load_ps(panel.scales + b * 32 + 16 * h));
                 total[i][h] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[i][h]), product, total[i][h]);
             }
         }
     }
     HIRED_UNROLL
-    for (int i = 0; i < Rows; i++) {
+    for (int i = 0; i < Rows; ++i) {
         _mm512_storeu_ps(y + i * stride, total[i][0]);
         _mm512_storeu_ps(y + i * stride + 16, total[i][1]);
     }
@@ -106,7 +105,7 @@ void multiply_panel(const Q4Product& p, const Panel& panel, int column, int firs
     for (int i = 0; i < p.rows; i += kTileRows) {
         const int rows = least(kTileRows, p.rows - i);
         Row x[kTileRows];
-        for (int r = 0; r < rows; r++) x[r] = row_at(p.q8, i + r, p.depth);
+        for (int r = 0; r < rows; ++r) x[r] = row_at(p.q8, i + r, p.depth);
         kTiles[rows - 1](panel, x, first, blocks, p.y + i * p.y_stride + column, p.y_stride);
     }
 }

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "avx512.h"
-#include "q4.h"
+#include "kernels/avx512.h"
+#include "kernels/q4.h"
 
 namespace hired {
 
@@ -69,5 +69,4 @@ struct Row {
 }
 
 }  // namespace
-
 }  // namespace hired

@@ -1,9 +1,8 @@
-#include "q4_avx512.h"
+#include "kernels/q4_avx512.h"
 
 // A row of x at a time, as when an answer is written: the weights' way from memory is what takes time.
 
 namespace hired {
-
 namespace {
 
 constexpr int kAhead = 2048;  // bytes; the CPU's own prefetching ends with the page
@@ -40,7 +39,7 @@ __m512 add_eight(const Q4* w, const Row& x, int block, __m512 total) {
 void prefetch(const Q4* w) {
     const char* p = reinterpret_cast<const char*>(w) + kAhead;
     HIRED_UNROLL
-    for (int line = 0; line < 3; line++) _mm_prefetch(p + 64 * line, _MM_HINT_T0);
+    for (int line = 0; line < 3; ++line) _mm_prefetch(p + 64 * line, _MM_HINT_T0);
 }
 
 float dot(const Q4* w, const Row& x, int blocks) {
@@ -52,7 +51,7 @@ float dot(const Q4* w, const Row& x, int blocks) {
     }
     if (b < blocks) {
         Q4 rest[kUnit] = {};
-        for (int i = 0; b + i < blocks; i++) rest[i] = w[b + i];
+        for (int i = 0; b + i < blocks; ++i) rest[i] = w[b + i];
         total = add_eight(rest, x, b, total);
     }
     return _mm512_reduce_add_ps(total);
@@ -62,9 +61,9 @@ float dot(const Q4* w, const Row& x, int blocks) {
 
 void multiply_few_rows(const Q4Product& p, int first, int last) {
     const int blocks = p.depth / kQ4Block;
-    for (int n = first; n < last; n++) {
+    for (int n = first; n < last; ++n) {
         const Q4* w = static_cast<const Q4*>(p.w) + static_cast<std::size_t>(n) * blocks;
-        for (int i = 0; i < p.rows; i++) p.y[i * p.y_stride + n] = dot(w, row_at(p.q8, i, p.depth), blocks);
+        for (int i = 0; i < p.rows; ++i) p.y[i * p.y_stride + n] = dot(w, row_at(p.q8, i, p.depth), blocks);
     }
 }
 

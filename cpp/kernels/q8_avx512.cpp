@@ -1,7 +1,6 @@
-#include "q4_avx512.h"
+#include "kernels/q4_avx512.h"
 
 namespace hired {
-
 namespace {
 
 float round_to_half(float v) {
@@ -19,7 +18,7 @@ void quantize_block(const float* x, const Row& row, int block) {
     const __m512 first = _mm512_loadu_ps(x);
     const __m512 last = _mm512_loadu_ps(x + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(first), _mm512_abs_ps(last)));
-    const float factor = largest > 0 ? 127.0f / largest : 0.0f;
+    const float factor = largest > 0 ? 127.0F / largest : 0.0F;
     __m128i eights = _mm_setzero_si128();
     store_values(first, factor, row.values + place(block), eights);
     store_values(last, factor, row.values + place(block) + 64, eights);
@@ -27,7 +26,7 @@ void quantize_block(const float* x, const Row& row, int block) {
     _mm_store_si128(reinterpret_cast<__m128i*>(row.lanes + 4 * block), lanes);
     const __m128i pairs = _mm_add_epi32(lanes, _mm_shuffle_epi32(lanes, 0x4e));
     row.sums[block] = _mm_cvtsi128_si32(_mm_add_epi32(pairs, _mm_shuffle_epi32(pairs, 0xb1)));
-    row.scales[block] = round_to_half(largest / 127.0f);
+    row.scales[block] = round_to_half(largest / 127.0F);
 }
 
 void zero_block(const Row& row, int block) {
@@ -49,8 +48,8 @@ void quantize_q8(const float* x, std::size_t x_stride, int rows, int depth, void
     const int blocks = depth / kQ4Block;
     for (int i = thread; i < rows; i += threads) {
         const Row row = row_at(q8, i, depth);
-        for (int b = 0; b < blocks; b++) quantize_block(x + i * x_stride + b * kQ4Block, row, b);
-        for (int b = blocks; b < padded_blocks(depth); b++) zero_block(row, b);
+        for (int b = 0; b < blocks; ++b) quantize_block(x + i * x_stride + b * kQ4Block, row, b);
+        for (int b = blocks; b < padded_blocks(depth); ++b) zero_block(row, b);
     }
 }
 

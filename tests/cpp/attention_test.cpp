@@ -17,7 +17,7 @@ struct Case {
 
     Case(int p, int t, int h, int d, float factor, unsigned seed)
         : partitions(p), tokens(t), heads(h), width(d), scale(factor) {
-        const std::size_t n = std::size_t(p) * t * h * d;
+        const std::size_t n = static_cast<std::size_t>(p) * t * h * d;
         q = random_floats(n, seed);
         k = random_floats(n, seed + 1);
         v = random_floats(n, seed + 2);
@@ -25,35 +25,38 @@ struct Case {
     }
 
     void run(int threads) {
-        for (int i = 0; i < threads; i++) {
+        for (int i = 0; i < threads; ++i) {
             attend({partitions, tokens, heads, width, scale, q.data(), k.data(), v.data(), out.data()}, i,
                    threads);
         }
     }
 
-    std::size_t at(int p, int t, int h) const { return ((std::size_t(p) * tokens + t) * heads + h) * width; }
+    std::size_t at(int p, int t, int h) const {
+        return ((static_cast<std::size_t>(p) * tokens + t) * heads + h) * width;
+    }
 
     std::vector<double> expected(int p, int t, int h) const {
         std::vector<double> scores(tokens), row(width);
-        for (int j = 0; j < tokens; j++) {
-            for (int d = 0; d < width; d++) scores[j] += double(q[at(p, t, h) + d]) * k[at(p, j, h) + d];
+        for (int j = 0; j < tokens; ++j) {
+            for (int d = 0; d < width; ++d)
+                scores[j] += static_cast<double>(q[at(p, t, h) + d]) * k[at(p, j, h) + d];
         }
         const double largest = *std::ranges::max_element(scores);
         double sum = 0;
         for (double& s : scores) sum += s = std::exp(scale * (s - largest));
-        for (int j = 0; j < tokens; j++) {
-            for (int d = 0; d < width; d++) row[d] += scores[j] / sum * v[at(p, j, h) + d];
+        for (int j = 0; j < tokens; ++j) {
+            for (int d = 0; d < width; ++d) row[d] += scores[j] / sum * v[at(p, j, h) + d];
         }
         return row;
     }
 
     double largest_error() const {
         double worst = 0;
-        for (int p = 0; p < partitions; p++) {
-            for (int t = 0; t < tokens; t++) {
-                for (int h = 0; h < heads; h++) {
+        for (int p = 0; p < partitions; ++p) {
+            for (int t = 0; t < tokens; ++t) {
+                for (int h = 0; h < heads; ++h) {
                     const auto row = expected(p, t, h);
-                    for (int d = 0; d < width; d++) {
+                    for (int d = 0; d < width; ++d) {
                         worst = std::max(worst, std::abs(out[at(p, t, h) + d] - row[d]));
                     }
                 }
@@ -69,8 +72,8 @@ TEST_CASE("attention equals the plain loop, on any shape, with any number of thr
     NEEDS_KERNELS();
     std::mt19937 random(2);
     const auto up_to = [&](int n) { return std::uniform_int_distribution(1, n)(random); };
-    for (unsigned seed = 0; seed < 30; seed++) {
-        Case c(up_to(3), up_to(70), up_to(4), up_to(80), 0.01f * up_to(300), seed);
+    for (unsigned seed = 0; seed < 30; ++seed) {
+        Case c(up_to(3), up_to(70), up_to(4), up_to(80), 0.01F * up_to(300), seed);
         CAPTURE(seed);
         c.run(up_to(5));
         CHECK(c.largest_error() < 5e-6);
@@ -86,7 +89,7 @@ TEST_CASE("one token attends to itself") {
 
 TEST_CASE("scores far apart neither overflow nor hide a NaN") {
     NEEDS_KERNELS();
-    Case c(1, 20, 1, 8, 1e6f, 4);
+    Case c(1, 20, 1, 8, 1e6F, 4);
     c.run(1);
     CHECK(c.largest_error() < 1e-3);
     c.k[3] = std::numeric_limits<float>::quiet_NaN();

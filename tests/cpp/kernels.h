@@ -24,7 +24,7 @@ using Floats = std::vector<float>;
 
 /// To the nearest number of half precision, ties to even; numbers below 2^-10 become 0.
 inline float round_to_half(float value) {
-    if (std::abs(value) < 0x1p-10f) return 0;
+    if (std::abs(value) < 0x1p-10F) return 0;
     const auto bits = std::bit_cast<std::uint32_t>(value);
     return std::bit_cast<float>((bits + 0xfff + (bits >> 13 & 1)) & 0xffffe000);
 }
@@ -46,7 +46,7 @@ inline Floats random_floats(std::size_t n, unsigned seed) {
 
 /// A product [rows, columns] whose rows are further apart than they are wide.
 struct Result {
-    static constexpr float kUntouched = 1e30f;
+    static constexpr float kUntouched = 1e30F;
 
     int rows, columns;
     std::size_t stride;
@@ -59,8 +59,8 @@ struct Result {
     template <class Expected>
     double largest_error(const Expected& expected) const {
         double worst = 0;
-        for (int i = 0; i < rows; i++) {
-            for (int n = 0; n < columns; n++) {
+        for (int i = 0; i < rows; ++i) {
+            for (int n = 0; n < columns; ++n) {
                 worst = std::max(worst, std::abs(values[i * stride + n] - expected(i, n)));
             }
         }
@@ -68,8 +68,8 @@ struct Result {
     }
 
     bool gaps_are_untouched() const {
-        for (std::size_t i = 0; i < values.size(); i++) {
-            if (i % stride >= std::size_t(columns) && values[i] != kUntouched) return false;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (i % stride >= static_cast<std::size_t>(columns) && values[i] != kUntouched) return false;
         }
         return true;
     }

@@ -22,13 +22,14 @@ TEST_CASE("Algorithm 1 on two tiles, one head") {
 TEST_CASE("the budget is kept exactly, or all that is not padding") {
     const Tiling t = small_tiling({5, 16}, {2, 2});
     const std::vector<float> even(t.total(), 1.0F);
-    for (const Allocation allocation : {Allocation::hired, Allocation::uniform})
+    for (const Allocation allocation : {Allocation::hired, Allocation::uniform}) {
         for (int tokens = 1; tokens <= t.total(); ++tokens) {
             const auto kept = select_tokens(even, even, 1, t, {tokens, 0.5, allocation});
             const auto room = capacities(t);
             CHECK(std::accumulate(kept.counts.begin(), kept.counts.end(), 0) ==
                   std::min(tokens, std::accumulate(room.begin(), room.end(), 0)));
         }
+    }
 }
 
 TEST_CASE("options that are not allowed") {

@@ -31,7 +31,7 @@ struct Case {
 
     void run(int threads) {
         const void* stored = kind == Weights::f16 ? static_cast<const void*>(half.data()) : w.data();
-        for (int t = 0; t < threads; t++) {
+        for (int t = 0; t < threads; ++t) {
             multiply(
                 {rows, columns, depth, x.data(), x_stride, stored, w_stride, kind, y.values.data(), y.stride},
                 t, threads);
@@ -40,8 +40,8 @@ struct Case {
 
     double expected(int i, int n) const {
         double sum = 0;
-        for (int k = 0; k < depth; k++) {
-            sum += double(x[i * x_stride + k]) *
+        for (int k = 0; k < depth; ++k) {
+            sum += static_cast<double>(x[i * x_stride + k]) *
                    w[kind == Weights::f32_transposed ? k * w_stride + n : n * w_stride + k];
         }
         return sum;
@@ -66,7 +66,7 @@ TEST_CASE("a product equals the plain loop, on any shape, with any number of thr
     NEEDS_KERNELS();
     std::mt19937 random(1);
     const auto up_to = [&](int n) { return std::uniform_int_distribution(1, n)(random); };
-    for (unsigned seed = 0; seed < 60; seed++) {
+    for (unsigned seed = 0; seed < 60; ++seed) {
         check(up_to(100), up_to(120), up_to(100), Weights(seed % 3), up_to(5), seed);
     }
 }

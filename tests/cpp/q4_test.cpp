@@ -28,36 +28,37 @@ struct Case {
     Case(int m, int n, int k, unsigned seed)
         : rows(m), columns(n), depth(k), x_stride(k + 7), y(m, n, n + 3) {
         x = random_floats(m * x_stride, seed);
-        if (k > 32) std::fill(x.begin(), x.begin() + 32, 0.0f);
+        if (k > 32) std::fill(x.begin(), x.begin() + 32, 0.0F);
         x_rounded.resize(x.size());
-        for (int i = 0; i < m; i++) {
-            for (int b = 0; b < k; b += kQ4Block)
+        for (int i = 0; i < m; ++i) {
+            for (int b = 0; b < k; b += kQ4Block) {
                 round_block(&x[i * x_stride + b], &x_rounded[i * x_stride + b]);
+            }
         }
-        w.resize(std::size_t(n) * k);
+        w.resize(static_cast<std::size_t>(n) * k);
         std::mt19937 random(seed + 1);
         for (std::size_t b = 0; b < w.size(); b += kQ4Block) add_block(random, &w[b]);
     }
 
     static void round_block(const float* from, float* to) {
         float largest = 0;
-        for (int i = 0; i < kQ4Block; i++) largest = std::max(largest, std::abs(from[i]));
-        const float factor = largest > 0 ? 127.0f / largest : 0.0f;
-        const float scale = round_to_half(largest / 127.0f);
-        for (int i = 0; i < kQ4Block; i++) to[i] = scale * std::nearbyint(from[i] * factor);
+        for (int i = 0; i < kQ4Block; ++i) largest = std::max(largest, std::abs(from[i]));
+        const float factor = largest > 0 ? 127.0F / largest : 0.0F;
+        const float scale = round_to_half(largest / 127.0F);
+        for (int i = 0; i < kQ4Block; ++i) to[i] = scale * std::nearbyint(from[i] * factor);
     }
 
     void add_block(std::mt19937& random, float* values) {
-        std::uniform_real_distribution<float> scales(-0.1f, 0.1f);
+        std::uniform_real_distribution<float> scales(-0.1F, 0.1F);
         const float scale = round_to_half(scales(random));
         const std::uint16_t half = to_half(scale);
         const auto* bytes = reinterpret_cast<const std::uint8_t*>(&half);
         stored.insert(stored.end(), bytes, bytes + 2);
-        for (int i = 0; i < 16; i++) {
+        for (int i = 0; i < 16; ++i) {
             const auto pair = static_cast<std::uint8_t>(random());
             stored.push_back(pair);
-            values[i] = scale * float((pair & 15) - 8);
-            values[i + 16] = scale * float((pair >> 4) - 8);
+            values[i] = scale * static_cast<float>((pair & 15) - 8);
+            values[i + 16] = scale * static_cast<float>((pair >> 4) - 8);
         }
     }
 
@@ -65,8 +66,8 @@ struct Case {
         std::unique_ptr<char, Aligned> q8(
             static_cast<char*>(::operator new(rows * q8_row_bytes(depth), std::align_val_t{64})));
         std::memset(q8.get(), 0x55, rows * q8_row_bytes(depth));  // what is not written would show
-        for (int t = 0; t < threads; t++) quantize_q8(x.data(), x_stride, rows, depth, q8.get(), t, threads);
-        for (int t = 0; t < threads; t++) {
+        for (int t = 0; t < threads; ++t) quantize_q8(x.data(), x_stride, rows, depth, q8.get(), t, threads);
+        for (int t = 0; t < threads; ++t) {
             multiply_q4({rows, columns, depth, q8.get(), stored.data(), y.values.data(), y.stride}, t,
                         threads);
         }
@@ -74,8 +75,9 @@ struct Case {
 
     double expected(int i, int n) const {
         double sum = 0;
-        for (int k = 0; k < depth; k++) {
-            sum += double(x_rounded[i * x_stride + k]) * w[std::size_t(n) * depth + k];
+        for (int k = 0; k < depth; ++k) {
+            sum +=
+                static_cast<double>(x_rounded[i * x_stride + k]) * w[static_cast<std::size_t>(n) * depth + k];
         }
         return sum;
     }
@@ -98,7 +100,7 @@ TEST_CASE("a product with Q4_0 equals the plain loop, on any shape, with any num
     NEEDS_KERNELS();
     std::mt19937 random(3);
     const auto up_to = [&](int n) { return std::uniform_int_distribution(1, n)(random); };
-    for (unsigned seed = 0; seed < 40; seed++) {
+    for (unsigned seed = 0; seed < 40; ++seed) {
         check(up_to(40), 32 * up_to(5), 32 * up_to(40), up_to(5), seed);
     }
 }
@@ -113,5 +115,5 @@ TEST_CASE("few rows take another way, at any depth") {
 }
 
 TEST_CASE("a row of x takes a multiple of 64 bytes") {
-    for (int blocks = 1; blocks < 40; blocks++) CHECK(q8_row_bytes(32 * blocks) % 64 == 0);
+    for (int blocks = 1; blocks < 40; ++blocks) CHECK(q8_row_bytes(32 * blocks) % 64 == 0);
 }

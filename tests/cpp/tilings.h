@@ -9,11 +9,11 @@
 using Ints = std::vector<int>;
 using Doubles = std::vector<double>;
 
-inline constexpr std::array<hired::Size, 5> llava_next{
+inline constexpr std::array<hired::Size, 5> kLlavaNext{
     {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}}};
 
 inline hired::Tiling llava_next_tiling(hired::Size image, bool unpad = true) {
-    return hired::make_tiling(image, llava_next, 336, 14, unpad);
+    return hired::make_tiling(image, kLlavaNext, 336, 14, unpad);
 }
 
 /// A canvas of rows x cols tiles with 2 x 2 tokens each.
