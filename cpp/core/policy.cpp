@@ -17,13 +17,15 @@ void check(const Tiling& tiling, const PolicyOptions& options) {
 std::vector<int> allocate(std::span<const double> scores, const Tiling& tiling,
                           const PolicyOptions& options) {
     switch (options.allocation) {
+        case Allocation::hired:
+            return allocate_hired(scores, tiling, options.tokens, options.alpha);
         case Allocation::official:
             return allocate_official(scores, tiling, options.tokens, options.alpha);
         case Allocation::uniform:
             return allocate_uniform(tiling, options.tokens);
-        default:
-            return allocate_hired(scores, tiling, options.tokens, options.alpha);
     }
+    throw BudgetError(text("[budget] allocation ", static_cast<int>(options.allocation),
+                           "; allowed: hired, official, uniform"));
 }
 
 }  // namespace

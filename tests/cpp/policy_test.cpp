@@ -24,7 +24,7 @@ TEST_CASE("the budget is kept exactly, or all that is not padding") {
     const std::vector<float> even(t.total(), 1.0F);
     for (const Allocation allocation : {Allocation::hired, Allocation::uniform}) {
         for (int tokens = 1; tokens <= t.total(); ++tokens) {
-            const auto kept = select_tokens(even, even, 1, t, {tokens, 0.5, allocation});
+            const auto kept = select_tokens(even, even, 1, t, {.tokens = tokens, .allocation = allocation});
             const auto room = capacities(t);
             CHECK(std::accumulate(kept.counts.begin(), kept.counts.end(), 0) ==
                   std::min(tokens, std::accumulate(room.begin(), room.end(), 0)));
@@ -39,4 +39,6 @@ TEST_CASE("options that are not allowed") {
                          "[budget] 5 tokens exceed the 4 there are", BudgetError);
     CHECK_THROWS_WITH_AS(select_tokens(even, even, 1, t, {.tokens = 1, .alpha = 1.5}),
                          "[budget] alpha 1.5 is outside [0, 1]", BudgetError);
+    CHECK_THROWS_WITH_AS(select_tokens(even, even, 1, t, {.allocation = static_cast<Allocation>(7)}),
+                         "[budget] allocation 7; allowed: hired, official, uniform", BudgetError);
 }
