@@ -36,8 +36,10 @@ std::span<const float> flat(const char* name, const Attention& a, const Tiling& 
 
 Tiling make_tiling_of(Pair image, const std::vector<Pair>& pinpoints, int tile, int patch, bool unpad) {
     std::vector<Size> canvases;
-    for (const auto& [height, width] : pinpoints) canvases.push_back({height, width});
-    return make_tiling({image.first, image.second}, canvases, tile, patch, unpad);
+    for (const auto& [height, width] : pinpoints) {
+        canvases.push_back({.height = height, .width = width});
+    }
+    return make_tiling({.height = image.first, .width = image.second}, canvases, tile, patch, unpad);
 }
 
 std::pair<MaskOut, Indices> select(const Attention& first, const Attention& last, const Tiling& tiling,
@@ -46,7 +48,7 @@ std::pair<MaskOut, Indices> select(const Attention& first, const Attention& last
         throw InputError(
             text("[select] attn_first has ", first.shape(1), " heads, attn_last ", last.shape(1)));
     }
-    const PolicyOptions options{tokens, alpha, parse_allocation(allocation)};
+    const PolicyOptions options{.tokens = tokens, .alpha = alpha, .allocation = parse_allocation(allocation)};
     Selection kept = select_tokens(flat("attn_first", first, tiling), flat("attn_last", last, tiling),
                                    static_cast<int>(first.shape(1)), tiling, options);
     const std::size_t partitions = tiling.partitions, row = tiling.tokens;

@@ -37,14 +37,20 @@ void set_quotas(std::vector<Entry>& open, int total) {
     double sum = 0;
     for (const Entry& e : open) sum += e.weight;
     if (sum == 0) {
-        for (Entry& e : open) sum += e.weight = e.room;
+        for (Entry& e : open) {
+            e.weight = e.room;
+            sum += e.weight;
+        }
     }
     for (Entry& e : open) e.quota = sum > 0 ? total * e.weight / sum : 0;
 }
 
 // Floors, then one token each for the largest fractions.
 void share_out(std::vector<Entry>& open, int total, std::vector<int>& counts) {
-    for (const Entry& e : open) total -= counts[e.index] = static_cast<int>(e.quota);
+    for (const Entry& e : open) {
+        counts[e.index] = static_cast<int>(e.quota);
+        total -= counts[e.index];
+    }
     std::ranges::stable_sort(open, std::greater{},
                              [](const Entry& e) { return e.quota - std::floor(e.quota); });
     for (int i = 0; i < total; ++i) ++counts[open[i].index];
@@ -76,13 +82,18 @@ std::vector<int> distribute(int total, std::span<const double> weights, std::spa
     check(total, weights, capacities);
     std::vector<int> counts(weights.size(), 0);
     std::vector<Entry> open;
-    for (int i = 0; i < std::ssize(weights); ++i) open.push_back({i, weights[i], capacities[i]});
+    for (int i = 0; i < std::ssize(weights); ++i) {
+        open.push_back({.index = i, .weight = weights[i], .room = capacities[i]});
+    }
     for (bool filled = true; filled && !open.empty();) {
         set_quotas(open, total);
         const auto full =
             std::ranges::stable_partition(open, [](const Entry& e) { return e.quota < e.room; });
         filled = !full.empty();
-        for (const Entry& e : full) total -= counts[e.index] = e.room;
+        for (const Entry& e : full) {
+            counts[e.index] = e.room;
+            total -= e.room;
+        }
         open.erase(full.begin(), full.end());
     }
     if (!open.empty()) share_out(open, total, counts);

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <limits>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -42,17 +41,23 @@ Size best_canvas(Size image, std::span<const Size> pinpoints) {
         const auto width = static_cast<std::int64_t>(image.width * scale);
         const std::int64_t effective = std::min(height * width, area(image));
         const std::pair score{effective, effective - area(canvas)};
-        if (score > best_score) std::tie(best_score, best) = std::pair{score, canvas};
+        if (score > best_score) {
+            best_score = score;
+            best = canvas;
+        }
     }
     return best;
 }
 
 Size fit(Size image, Size canvas) {
     const auto [scale_h, scale_w] = scales(image, canvas);
+    Size fitted = canvas;
     if (scale_w < scale_h) {
-        return {std::min(static_cast<int>(std::ceil(image.height * scale_w)), canvas.height), canvas.width};
+        fitted.height = std::min(static_cast<int>(std::ceil(image.height * scale_w)), canvas.height);
+    } else {
+        fitted.width = std::min(static_cast<int>(std::ceil(image.width * scale_h)), canvas.width);
     }
-    return {canvas.height, std::min(static_cast<int>(std::ceil(image.width * scale_h)), canvas.width)};
+    return fitted;
 }
 
 // int(round(length, 7)): equals Python's for pictures under 20 million pixels a side.
@@ -121,12 +126,14 @@ Tiling make_tiling(Size image, std::span<const Size> pinpoints, int tile, int pa
     check(image, pinpoints, tile, patch);
     Tiling t{.image = image, .tile = tile, .patch = patch, .side = tile / patch, .unpad = unpad};
     t.tokens = t.side * t.side;
-    t.canvas = t.fitted = {tile, tile};
+    t.canvas = {.height = tile, .width = tile};
+    t.fitted = t.canvas;
     if (!pinpoints.empty()) {
         t.canvas = best_canvas(image, pinpoints);
         t.fitted = fit(image, t.canvas);
-        t.offset = {(t.canvas.height - t.fitted.height) / 2, (t.canvas.width - t.fitted.width) / 2};
-        t.grid = {t.canvas.height / tile, t.canvas.width / tile};
+        t.offset = {.top = (t.canvas.height - t.fitted.height) / 2,
+                    .left = (t.canvas.width - t.fitted.width) / 2};
+        t.grid = {.rows = t.canvas.height / tile, .cols = t.canvas.width / tile};
     }
     t.partitions = 1 + t.grid.rows * t.grid.cols;
     find_picture(t);

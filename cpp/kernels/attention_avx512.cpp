@@ -56,10 +56,26 @@ void attend_head(const Attention& a, std::size_t at) {
     const std::size_t stride = (a.tokens + 15) / 16 * 16;
     float* scores = score_rows.floats(a.tokens * stride);
     float* factors = factor_rows.floats(a.tokens);
-    multiply({a.tokens, a.tokens, a.width, a.q + at, token, a.k + at, token, Weights::f32, scores, stride});
+    multiply({.rows = a.tokens,
+              .columns = a.tokens,
+              .depth = a.width,
+              .x = a.q + at,
+              .x_stride = token,
+              .w = a.k + at,
+              .w_stride = token,
+              .y = scores,
+              .y_stride = stride});
     for (int i = 0; i < a.tokens; ++i) factors[i] = exponentiate(scores + i * stride, a.tokens, a.scale);
-    multiply({a.tokens, a.width, a.tokens, scores, stride, a.v + at, token, Weights::f32_transposed,
-              a.out + at, token});
+    multiply({.rows = a.tokens,
+              .columns = a.width,
+              .depth = a.tokens,
+              .x = scores,
+              .x_stride = stride,
+              .w = a.v + at,
+              .w_stride = token,
+              .weights = Weights::f32_transposed,
+              .y = a.out + at,
+              .y_stride = token});
     for (int i = 0; i < a.tokens; ++i) multiply_row(a.out + at + i * token, a.width, factors[i]);
 }
 

@@ -94,13 +94,17 @@ void pack_weights(const Product& p, const Block& b, float* to) {
          j += kTileColumns, to += static_cast<std::size_t>(b.depth) * kTileColumns) {
         const int columns = least(kTileColumns, b.columns - j);
         const std::size_t at = (b.column + j) * p.w_stride + b.start;
-        if (p.weights == Weights::f16) {
-            pack_panel(static_cast<const std::uint16_t*>(p.w) + at, p.w_stride, columns, b.depth, to);
-        } else if (p.weights == Weights::f32) {
-            pack_panel(static_cast<const float*>(p.w) + at, p.w_stride, columns, b.depth, to);
-        } else {
-            copy_panel(static_cast<const float*>(p.w) + b.start * p.w_stride + b.column + j, p.w_stride,
-                       columns, b.depth, to);
+        switch (p.weights) {
+            case Weights::f16:
+                pack_panel(static_cast<const std::uint16_t*>(p.w) + at, p.w_stride, columns, b.depth, to);
+                break;
+            case Weights::f32:
+                pack_panel(static_cast<const float*>(p.w) + at, p.w_stride, columns, b.depth, to);
+                break;
+            case Weights::f32_transposed:
+                copy_panel(static_cast<const float*>(p.w) + b.start * p.w_stride + b.column + j, p.w_stride,
+                           columns, b.depth, to);
+                break;
         }
     }
 }
@@ -117,7 +121,10 @@ template <int Rows>
 void tile(const float* x, const float* w, int depth, bool add, float* y, std::size_t stride, int columns) {
     __m512 sum[Rows][2];
     HIRED_UNROLL
-    for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+    for (int i = 0; i < Rows; ++i) {
+        sum[i][0] = _mm512_setzero_ps();
+        sum[i][1] = _mm512_setzero_ps();
+    }
     for (int k = 0; k < depth; ++k) {
         const __m512 w0 = _mm512_load_ps(w + k * kTileColumns);
         const __m512 w1 = _mm512_load_ps(w + k * kTileColumns + 16);
@@ -160,7 +167,7 @@ struct Range {
 Range share(int n, int unit, int part, int parts) {
     const long long units = (n + unit - 1) / unit;
     const auto edge = [&](int i) { return least(n, static_cast<int>(units * i / parts) * unit); };
-    return {edge(part), edge(part + 1)};
+    return {.first = edge(part), .last = edge(part + 1)};
 }
 
 // Into how many parts the columns are cut; the rows are cut into threads / parts. Each thread packs all it
@@ -186,7 +193,12 @@ void multiply(const Product& p, int thread, int threads) {
     float* w = packed_weights.floats(static_cast<std::size_t>(kBlockColumns) * kDepth);
     for (int j = columns.first; j < columns.last; j += kBlockColumns) {
         for (int k = 0; k < p.depth; k += kDepth) {
-            Block b{0, 0, j, least(kBlockColumns, columns.last - j), k, least(kDepth, p.depth - k)};
+            Block b{.row = 0,
+                    .rows = 0,
+                    .column = j,
+                    .columns = least(kBlockColumns, columns.last - j),
+                    .start = k,
+                    .depth = least(kDepth, p.depth - k)};
             pack_weights(p, b, w);
             for (b.row = rows.first; b.row < rows.last; b.row += kBlockRows) {
                 b.rows = least(kBlockRows, rows.last - b.row);

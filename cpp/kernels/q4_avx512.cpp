@@ -70,7 +70,10 @@ void tile(const Panel& panel, const Row* x, int first, int blocks, float* y, std
         const std::size_t at = place(first + b);
         __m512i sum[Rows][2];
         HIRED_UNROLL
-        for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm512_set1_epi32(x[i].sums[first + b]);
+        for (int i = 0; i < Rows; ++i) {
+            sum[i][0] = _mm512_set1_epi32(x[i].sums[first + b]);
+            sum[i][1] = sum[i][0];
+        }
         HIRED_UNROLL
         for (int k = 0; k < 8; ++k) {
             const __m512i w0 = _mm512_load_si512(w + k * 128);

@@ -38,9 +38,10 @@ struct Row {
 [[maybe_unused]] inline Row row_at(const void* q8, int row, int depth) {
     const std::size_t blocks = padded_blocks(depth);
     auto* base = static_cast<std::int8_t*>(const_cast<void*>(q8)) + row * blocks * kBytesPerBlock;
-    return {base, reinterpret_cast<std::int32_t*>(base + 32 * blocks),
-            reinterpret_cast<std::int32_t*>(base + 48 * blocks),
-            reinterpret_cast<float*>(base + 52 * blocks)};
+    return {.values = base,
+            .lanes = reinterpret_cast<std::int32_t*>(base + 32 * blocks),
+            .sums = reinterpret_cast<std::int32_t*>(base + 48 * blocks),
+            .scales = reinterpret_cast<float*>(base + 52 * blocks)};
 }
 
 // Where the first values of a block are; the last are 64 bytes further.

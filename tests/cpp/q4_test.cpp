@@ -68,8 +68,14 @@ struct Case {
         std::memset(q8.get(), 0x55, rows * q8_row_bytes(depth));  // what is not written would show
         for (int t = 0; t < threads; ++t) quantize_q8(x.data(), x_stride, rows, depth, q8.get(), t, threads);
         for (int t = 0; t < threads; ++t) {
-            multiply_q4({rows, columns, depth, q8.get(), stored.data(), y.values.data(), y.stride}, t,
-                        threads);
+            multiply_q4({.rows = rows,
+                         .columns = columns,
+                         .depth = depth,
+                         .q8 = q8.get(),
+                         .w = stored.data(),
+                         .y = y.values.data(),
+                         .y_stride = y.stride},
+                        t, threads);
         }
     }
 
