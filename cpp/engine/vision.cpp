@@ -2,41 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <thread>
 
 #include "core/error.h"
 #include "engine/clip_llava.h"
+#include "engine/clip_log.h"
 #include "engine/handles.h"
 #include "kernels/cpu.h"
-
-extern clip_logger_state g_logger_state;
 
 namespace hired {
 namespace {
 
 constexpr int kMaxBatch = 8;  // partitions in one graph; bounds the compute buffer on unusual grids
-
-struct ClipLog {
-    bool verbose;
-    std::string last_error;
-};
-
-void keep_errors(ggml_log_level level, const char* text, void* user) {
-    auto& log = *static_cast<ClipLog*>(user);
-    if (level == GGML_LOG_LEVEL_ERROR) log.last_error = text;
-    if (log.verbose) std::fputs(text, stderr);
-}
-
-// Points clip's process-wide logger at one object for the length of a call.
-class LogScope {
-  public:
-    explicit LogScope(ClipLog& log) : saved_(g_logger_state) { g_logger_state = {keep_errors, &log}; }
-    ~LogScope() { g_logger_state = saved_; }
-
-  private:
-    clip_logger_state saved_;
-};
 
 // Lets the CPU backend stop between operations; other backends run a graph to its end.
 class InterruptScope {
@@ -107,7 +84,7 @@ VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
     params.device = find_device(options.device);
     params.use_gpu = params.device != nullptr;
     params.flash_attn_type = flash_attention_type(options.flash_attention);
-    LogScope scope(impl_->log);
+    const ClipLogScope scope(impl_->log);
     impl_->ctx.reset(clip_init(path.c_str(), params).ctx_v);
     if (!impl_->ctx) throw NativeError(text("[vision] ", path, " was not loaded: ", impl_->log.last_error));
 }
@@ -164,7 +141,7 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
             throw InputError(text("[vision] attention layer ", il, "; allowed: 0 to ", layers() - 1));
         }
     }
-    LogScope scope(impl_->log);
+    const ClipLogScope scope(impl_->log);
     InterruptScope interruptible(cpu_backend_of(impl_->ctx.get()), interrupt);
     Encoded all;
     all.attention.resize(attention_layers.size());
