@@ -4,15 +4,12 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <chrono>
-#include <memory>
-
 #include "arrays.h"
-#include "core/error.h"
 #include "engine/backend.h"
 #include "engine/language.h"
 #include "engine/q4_device.h"
 #include "engine/vision.h"
+#include "interrupt.h"
 #include "kernels/cpu.h"
 #include "register.h"
 
@@ -26,51 +23,21 @@ using Pixels = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::c
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using FloatArray = nb::ndarray<nb::numpy, float, nb::c_contig>;
 
-// Asking takes the GIL, which a busy Python thread gives away every 5 ms only.
-constexpr std::chrono::milliseconds kPollEvery{50};
-
-// Runs long work without the GIL; Ctrl-C in the calling thread stops it and is raised as usual. Until then
-// the exception is kept here: llama.cpp's log may be a Python function, which must not start with one set.
-template <typename Work>
-auto interruptible(Work work) {
-    using Clock = std::chrono::steady_clock;
-    std::unique_ptr<nb::python_error> raised;
-    const Interrupt pressed = [&raised, next = Clock::now()]() mutable {
-        if (raised) return true;
-        if (Clock::now() < next) return false;
-        nb::gil_scoped_acquire gil;
-        if (PyErr_CheckSignals() != 0) raised = std::make_unique<nb::python_error>();
-        next = Clock::now() + kPollEvery;
-        return raised != nullptr;
-    };
-    try {
-        nb::gil_scoped_release release;
-        return work(pressed);
-    } catch (const Interrupted&) {
-        if (raised) throw std::move(*raised);
-        throw;
-    }
-}
-
 nb::tuple encode(VisionModel& model, Pixels pixels, const std::vector<int>& layers, bool features) {
-    const auto P = pixels.shape(0);
-    const auto N = static_cast<std::size_t>(model.tokens());
+    const std::size_t partitions = pixels.shape(0), tokens = model.tokens(), heads = model.heads();
+    const std::size_t width = model.width(), text_width = model.text_width();
     Encoded e = interruptible([&](const Interrupt& pressed) {
-        return model.encode({pixels.data(), pixels.size()}, static_cast<int>(P), layers, features, pressed);
+        return model.encode({pixels.data(), pixels.size()}, static_cast<int>(partitions), layers, features,
+                            pressed);
     });
     nb::list attention;
     for (auto& layer : e.attention) {
-        attention.append(
-            to_array<FloatArray>(std::move(layer), {P, static_cast<std::size_t>(model.heads()), N + 1}));
+        attention.append(to_array<FloatArray>(std::move(layer), {partitions, heads, tokens + 1}));
     }
     nb::object rows = nb::none();
-    if (features) {
-        rows = nb::cast(
-            to_array<FloatArray>(std::move(e.features), {P, N, static_cast<std::size_t>(model.width())}));
-    }
-    return nb::make_tuple(
-        attention, rows,
-        to_array<FloatArray>(std::move(e.projected), {P, N, static_cast<std::size_t>(model.text_width())}));
+    if (features) rows = nb::cast(to_array<FloatArray>(std::move(e.features), {partitions, tokens, width}));
+    return nb::make_tuple(attention, rows,
+                          to_array<FloatArray>(std::move(e.projected), {partitions, tokens, text_width}));
 }
 
 FloatArray image_newline(const VisionModel& model) {
@@ -103,9 +70,8 @@ void register_engine(nb::module_& m) {
           "True if hired-gguf's own CPU kernels run here: on x86-64 with AVX-512 and VNNI.");
 
     m.def("offer_q4_device", &offer_q4_device,
-          "Until withdraw_q4_device, models that are loaded in this process and their contexts use the "
-          "kernels for\n"
-          "Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.");
+          "Until withdraw_q4_device, models that are loaded in this process and their contexts use the\n"
+          "kernels for Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.");
     m.def("withdraw_q4_device", &withdraw_q4_device);
 
     nb::class_<VisionModel>(m, "VisionModel", "The vision encoder of a mmproj file. Not thread-safe.")
@@ -113,7 +79,11 @@ void register_engine(nb::module_& m) {
             "__init__",
             [](VisionModel* self, const std::string& path, const std::string& device, int n_threads,
                const std::string& flash_attention, bool kernels, bool verbose) {
-                new (self) VisionModel(path, {device, n_threads, flash_attention, kernels, verbose});
+                new (self) VisionModel(path, {.device = device,
+                                              .n_threads = n_threads,
+                                              .flash_attention = flash_attention,
+                                              .kernels = kernels,
+                                              .verbose = verbose});
             },
             "path"_a, "device"_a = "auto", "n_threads"_a = 0, "flash_attention"_a = "auto",
             "kernels"_a = true, "verbose"_a = false,
@@ -132,16 +102,14 @@ void register_engine(nb::module_& m) {
                      "attention_layers: collections.abc.Sequence[int], features: bool = False) -> "
                      "tuple[list[numpy.typing.NDArray[numpy.float32]], "
                      "numpy.typing.NDArray[numpy.float32] | None, numpy.typing.NDArray[numpy.float32]]"),
-             "pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1], features [P, N, "
-             "width] "
-             "or None,\nprojected [P, N, text_width]), all float32. Raises InputError, NumericError, "
-             "NativeError, "
-             "KeyboardInterrupt.");
+             "pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1],\n"
+             "features [P, N, width] or None, projected [P, N, text_width]), all float32.\n"
+             "Raises InputError, NumericError, NativeError, KeyboardInterrupt.");
 
     m.def(
         "prefill_rows", &prefill_rows, "context"_a, "rows"_a, "n_past"_a, "n_batch"_a,
-        "Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context (its "
-        "address).\n"
+        "Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context\n"
+        "(its address), which has no abort callback afterwards.\n"
         "Raises InputError, NumericError, NativeError, KeyboardInterrupt; then nothing of the rows is left.");
 }
 

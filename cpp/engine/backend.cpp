@@ -26,7 +26,9 @@ std::vector<Device> list_devices() {
     std::vector<Device> devices;
     for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
         ggml_backend_dev_t dev = ggml_backend_dev_get(i);
-        Device d{ggml_backend_dev_name(dev), ggml_backend_dev_description(dev), is_gpu(dev)};
+        Device d{.name = ggml_backend_dev_name(dev),
+                 .description = ggml_backend_dev_description(dev),
+                 .gpu = is_gpu(dev)};
         ggml_backend_dev_memory(dev, &d.memory_free, &d.memory_total);
         devices.push_back(std::move(d));
     }
@@ -49,6 +51,12 @@ ggml_backend_device* find_device(const std::string& name) {
 
 bool has_backend(const std::string& name) {
     return ggml_backend_reg_by_name(name.c_str()) != nullptr;
+}
+
+void* backend_function(ggml_backend* backend, const char* name) {
+    ggml_backend_dev_t dev = ggml_backend_get_device(backend);
+    ggml_backend_reg_t reg = dev ? ggml_backend_dev_backend_reg(dev) : nullptr;
+    return reg ? ggml_backend_reg_get_proc_address(reg, name) : nullptr;
 }
 
 }  // namespace hired

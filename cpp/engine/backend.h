@@ -2,16 +2,13 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <vector>
 
+struct ggml_backend;
 struct ggml_backend_device;
 
 namespace hired {
-
-/// Polled between operations of long native work; true means stop and throw Interrupted.
-using Interrupt = std::function<bool()>;
 
 struct Device {
     std::string name;         // as the `device` arguments take it: "CPU", "CUDA0", "Vulkan0", ...
@@ -29,5 +26,9 @@ ggml_backend_device* find_device(const std::string& name);
 
 /// True if the loaded ggml was built with the backend ("CUDA", "Vulkan", "Metal").
 bool has_backend(const std::string& name);
+
+/// A function that this backend has beside ggml's common ones ("ggml_backend_set_n_threads"); nullptr if it
+/// has none of that name.
+void* backend_function(ggml_backend* backend, const char* name);
 
 }  // namespace hired

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/error.h"
 #include "engine/cpu_ops.h"
 
 namespace hired {
@@ -15,8 +16,9 @@ std::string attention_name(int il) {
     return "hired-attention-" + std::to_string(il);
 }
 
-std::vector<float> read(ggml_cgraph* graph, const char* name) {
-    ggml_tensor* t = ggml_graph_get_tensor(graph, name);
+std::vector<float> read(ggml_cgraph* graph, const std::string& name) {
+    const ggml_tensor* t = ggml_graph_get_tensor(graph, name.c_str());
+    if (!t) throw NativeError(text("[vision] the graph has no tensor '", name, "'"));
     std::vector<float> out(ggml_nelements(t));
     ggml_backend_tensor_get(t, out.data(), 0, ggml_nbytes(t));
     return out;
@@ -148,7 +150,7 @@ ggml_tensor* LlavaGraph::output(ggml_tensor* x, const char* name) {
 
 void read_outputs(ggml_cgraph* graph, ClipRequest& request) {
     for (int il : request.attention_layers) {
-        request.attention.push_back(read(graph, attention_name(il).c_str()));
+        request.attention.push_back(read(graph, attention_name(il)));
     }
     if (request.want_features) {
         request.features = read(graph, kFeatures);

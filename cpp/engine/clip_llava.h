@@ -62,7 +62,8 @@ class LlavaGraph final : public clip_graph {
 /// Number of blocks that the graph runs.
 int executed_layers(const clip_hparams& hparams);
 
-/// Copies the outputs of a computed graph to the request, from whatever memory they are in.
+/// Copies the outputs of a computed graph to the request, from whatever memory they are in. Throws
+/// NativeError that names one that is not in the graph.
 void read_outputs(ggml_cgraph* graph, ClipRequest& request);
 
 }  // namespace hired

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -12,19 +13,8 @@
 namespace hired {
 namespace {
 
-class InterruptScope {
-  public:
-    InterruptScope(llama_context* ctx, const Interrupt& interrupt) : ctx_(ctx) {
-        if (interrupt) llama_set_abort_callback(ctx_, call, const_cast<Interrupt*>(&interrupt));
-    }
-    ~InterruptScope() { llama_set_abort_callback(ctx_, nullptr, nullptr); }
-
-  private:
-    static bool call(void* user) { return (*static_cast<Interrupt*>(user))(); }
-    llama_context* ctx_;
-};
-
 void check(llama_context* ctx, std::span<const float> rows, int width, int n_past, int n_batch) {
+    if (!ctx) throw InputError("[prefill] context is 0; the address of a llama_context is needed");
     const llama_model* model = llama_get_model(ctx);
     const int wanted = llama_model_n_embd_inp(model);
     if (width != wanted) {
@@ -40,7 +30,7 @@ void check(llama_context* ctx, std::span<const float> rows, int width, int n_pas
         throw InputError(
             text("[prefill] rows at positions ", n_past, " to ", n_past + n - 1, " in a context of ", n_ctx));
     }
-    if (n_batch < 1 || n_batch > static_cast<int>(llama_n_batch(ctx))) {
+    if (n_batch < 1 || std::cmp_greater(n_batch, llama_n_batch(ctx))) {
         throw InputError(text("[prefill] n_batch ", n_batch, "; allowed: 1 to ", llama_n_batch(ctx)));
     }
     if (!std::ranges::all_of(rows, [](float v) { return std::isfinite(v); })) {
@@ -55,13 +45,13 @@ int decode(llama_context* ctx, std::span<const float> rows, int n, int n_past) {
     llama_seq_id zero = 0;
     std::vector<llama_seq_id*> sequences(n, &zero);
     std::vector<int8_t> logits(n, 0);
-    llama_batch batch{};
-    batch.n_tokens = n;
-    batch.embd = const_cast<float*>(rows.data());  // llama_decode only reads it
-    batch.pos = positions.data();
-    batch.n_seq_id = n_sequences.data();
-    batch.seq_id = sequences.data();
-    batch.logits = logits.data();
+    const llama_batch batch{.n_tokens = n,
+                            .token = nullptr,
+                            .embd = const_cast<float*>(rows.data()),  // llama_decode only reads it
+                            .pos = positions.data(),
+                            .n_seq_id = n_sequences.data(),
+                            .seq_id = sequences.data(),
+                            .logits = logits.data()};
     return llama_decode(ctx, batch);
 }
 
@@ -72,7 +62,9 @@ void eval_rows(llama_context* ctx, std::span<const float> rows, int width, int n
     check(ctx, rows, width, n_past, n_batch);
     llama_memory_t memory = llama_get_memory(ctx);
     llama_memory_seq_rm(memory, 0, n_past, -1);
-    InterruptScope interruptible(ctx, interrupt);
+    const InterruptScope interruptible(
+        [ctx](AbortCallback callback, void* user) { llama_set_abort_callback(ctx, callback, user); },
+        interrupt);
     const int n = static_cast<int>(rows.size()) / width;
     for (int first = 0; first < n; first += n_batch) {
         const int count = std::min(n_batch, n - first);

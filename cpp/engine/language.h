@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "engine/backend.h"
+#include "engine/interrupt.h"
 
 struct llama_context;
 
@@ -12,7 +12,9 @@ namespace hired {
 /// Evaluates rows [n, width] at positions n_past .. n_past + n - 1 of sequence 0, n_batch rows a call, no
 /// logits. Everything is checked before the first native call: llama.cpp aborts on a batch that is too large
 /// and reads past the end of rows that are too narrow. On an error or interrupt, what was evaluated is
-/// removed. Throws InputError (shape, positions), NumericError (non-finite rows), NativeError, Interrupted.
+/// removed. With an interrupt, the context has no abort callback afterwards, see InterruptScope.
+/// Throws InputError (no context, shape, positions), NumericError (non-finite rows), NativeError,
+/// Interrupted.
 void eval_rows(llama_context* ctx, std::span<const float> rows, int width, int n_past, int n_batch,
                const Interrupt& interrupt = nullptr);
 

@@ -5,8 +5,10 @@
 #include <thread>
 
 #include "core/error.h"
+#include "engine/backend.h"
 #include "engine/clip_llava.h"
 #include "engine/clip_log.h"
+#include "engine/clip_tensors.h"
 #include "engine/handles.h"
 #include "kernels/cpu.h"
 
@@ -16,23 +18,13 @@ namespace {
 constexpr int kMaxBatch = 8;  // partitions in one graph; bounds the compute buffer on unusual grids
 
 // Lets the CPU backend stop between operations; other backends run a graph to its end.
-class InterruptScope {
-  public:
-    InterruptScope(ggml_backend_t cpu, const Interrupt& interrupt) : cpu_(cpu) {
-        if (interrupt) set(call, const_cast<Interrupt*>(&interrupt));
-    }
-    ~InterruptScope() { set(nullptr, nullptr); }
-
-  private:
-    static bool call(void* user) { return (*static_cast<Interrupt*>(user))(); }
-    void set(ggml_abort_callback callback, void* user) {
-        ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(ggml_backend_get_device(cpu_));
-        auto fn = reinterpret_cast<ggml_backend_set_abort_callback_t>(
-            ggml_backend_reg_get_proc_address(reg, "ggml_backend_set_abort_callback"));
-        if (fn) fn(cpu_, callback, user);
-    }
-    ggml_backend_t cpu_;
-};
+InterruptScope::Setter abort_callback_of(ggml_backend_t cpu) {
+    const auto set = reinterpret_cast<ggml_backend_set_abort_callback_t>(
+        backend_function(cpu, "ggml_backend_set_abort_callback"));
+    return [set, cpu](AbortCallback callback, void* user) {
+        if (set) set(cpu, callback, user);
+    };
+}
 
 clip_flash_attn_type flash_attention_type(const std::string& name) {
     if (name == "auto") return CLIP_FLASH_ATTN_TYPE_AUTO;
@@ -49,7 +41,7 @@ clip_image_f32 interleave(std::span<const float> planes, int side) {
         for (std::size_t c = 0; c < 3; ++c) pixels[3 * i + c] = planes[c * n + i];
     }
     clip_image_f32 image;
-    image.set_size({side, side}, true, false);
+    image.set_size({.width = side, .height = side}, true, false);
     image.cpy_buf(pixels);
     return image;
 }
@@ -62,6 +54,23 @@ void require_finite(const std::vector<float>& rows) {
     if (!std::ranges::all_of(rows, [](float v) { return std::isfinite(v); })) {
         throw NumericError("[vision] the encoder gave NaN or infinity: the mmproj's weights are damaged");
     }
+}
+
+int hardware_threads() {
+    return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+ClipPtr load(const std::string& path, const VisionOptions& options, ClipLog& log) {
+    clip_context_params params{};
+    params.device = find_device(options.device);
+    params.use_gpu = params.device != nullptr;
+    params.flash_attn_type = flash_attention_type(options.flash_attention);
+    const ClipLogScope scope(log);
+    const clip_init_result made = clip_init(path.c_str(), params);
+    const ClipPtr audio(made.ctx_a), speech(made.ctx_gen_a);  // of a file that is no LLaVA's
+    ClipPtr vision(made.ctx_v);
+    if (!vision) throw NativeError(text("[vision] ", path, " was not loaded: ", log.last_error));
+    return vision;
 }
 
 }  // namespace
@@ -78,15 +87,12 @@ struct VisionModel::Impl {
 
 VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
     : impl_(std::make_unique<Impl>(
-          Impl{{options.verbose, ""}, nullptr, options.n_threads, options.kernels && have_kernels()})) {
-    if (impl_->n_threads <= 0) impl_->n_threads = std::max(1U, std::thread::hardware_concurrency());
-    clip_context_params params{};
-    params.device = find_device(options.device);
-    params.use_gpu = params.device != nullptr;
-    params.flash_attn_type = flash_attention_type(options.flash_attention);
-    const ClipLogScope scope(impl_->log);
-    impl_->ctx.reset(clip_init(path.c_str(), params).ctx_v);
-    if (!impl_->ctx) throw NativeError(text("[vision] ", path, " was not loaded: ", impl_->log.last_error));
+          Impl{.log = {.verbose = options.verbose, .last_error = {}},
+               .ctx = nullptr,
+               .n_threads = options.n_threads > 0 ? options.n_threads : hardware_threads(),
+               .kernels = options.kernels && have_kernels()})) {
+    impl_->ctx = load(path, options, impl_->log);
+    require_tensors(impl_->model());
 }
 
 VisionModel::~VisionModel() = default;
@@ -122,9 +128,13 @@ std::vector<float> VisionModel::image_newline() const {
         ggml_backend_tensor_get(t, row.data(), 0, ggml_nbytes(t));
         return row;
     }
+    const auto to_float = ggml_get_type_traits(t->type)->to_float;
+    if (!to_float) {
+        throw NativeError(text("[vision] tensor '", t->name, "' has type ", ggml_type_name(t->type)));
+    }
     std::vector<char> stored(ggml_nbytes(t));
     ggml_backend_tensor_get(t, stored.data(), 0, stored.size());
-    ggml_get_type_traits(t->type)->to_float(stored.data(), row.data(), static_cast<std::int64_t>(row.size()));
+    to_float(stored.data(), row.data(), std::ssize(row));
     return row;
 }
 
@@ -142,7 +152,7 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
         }
     }
     const ClipLogScope scope(impl_->log);
-    InterruptScope interruptible(cpu_backend_of(impl_->ctx.get()), interrupt);
+    const InterruptScope interruptible(abort_callback_of(cpu_backend_of(impl_->ctx.get())), interrupt);
     Encoded all;
     all.attention.resize(attention_layers.size());
     for (int first = 0; first < partitions; first += kMaxBatch) {
@@ -150,7 +160,12 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
         for (int p = first; p < std::min(partitions, first + kMaxBatch); ++p) {
             batch.entries.push_back(interleave(pixels.subspan(p * image_size, image_size), tile()));
         }
-        ClipRequest request{attention_layers, want_features, impl_->kernels, {}, {}, {}};
+        ClipRequest request{.attention_layers = attention_layers,
+                            .want_features = want_features,
+                            .kernels = impl_->kernels,
+                            .attention = {},
+                            .features = {},
+                            .projected = {}};
         clip_encode_params params;
         params.n_threads = impl_->n_threads;
         params.imgs = &batch;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/backend.h"
+#include "engine/interrupt.h"
 
 namespace hired {
 
@@ -28,7 +28,8 @@ struct Encoded {
 class VisionModel {
   public:
     /// The file must have passed the package's own check first: clip.cpp aborts the process on a bad one.
-    /// Throws NativeError with clip's message, InputError for an option.
+    /// Throws NativeError with clip's message or the name of a tensor that is missing, InputError for an
+    /// option.
     VisionModel(const std::string& path, const VisionOptions& options);
     ~VisionModel();
 
@@ -39,7 +40,8 @@ class VisionModel {
     int heads() const;
     int layers() const;  // executed blocks
     std::string device() const;
-    std::vector<float> image_newline() const;  // [text_width], empty if the file has none
+    /// [text_width], empty if the file has none. Throws NativeError for a type that is no number's.
+    std::vector<float> image_newline() const;
 
     /// pixels [P, 3, tile, tile], normalised. attention_layers: 0-based executed layers.
     /// Not thread-safe. Throws InputError, NumericError (non-finite rows), NativeError, Interrupted.
