@@ -15,25 +15,30 @@ float* floats(const ggml_tensor* t) {
 void run_mul_mat(ggml_tensor* y, int thread, int threads, void*) {
     const ggml_tensor* w = y->src[0];
     const ggml_tensor* x = y->src[1];
-    Product p;
-    p.rows = static_cast<int>(ggml_nrows(x));
-    p.columns = static_cast<int>(w->ne[1]);
-    p.depth = static_cast<int>(w->ne[0]);
-    p.x = floats(x);
-    p.x_stride = x->nb[1] / sizeof(float);
-    p.w = w->data;
-    p.w_stride = w->nb[1] / ggml_type_size(w->type);
-    p.weights = w->type == GGML_TYPE_F16 ? Weights::f16 : Weights::f32;
-    p.y = floats(y);
-    p.y_stride = y->nb[1] / sizeof(float);
-    multiply(p, thread, threads);
+    multiply({.rows = static_cast<int>(ggml_nrows(x)),
+              .columns = static_cast<int>(w->ne[1]),
+              .depth = static_cast<int>(w->ne[0]),
+              .x = floats(x),
+              .x_stride = x->nb[1] / sizeof(float),
+              .w = w->data,
+              .w_stride = w->nb[1] / ggml_type_size(w->type),
+              .weights = w->type == GGML_TYPE_F16 ? Weights::f16 : Weights::f32,
+              .y = floats(y),
+              .y_stride = y->nb[1] / sizeof(float)},
+             thread, threads);
 }
 
 void run_attention(ggml_tensor* out, int thread, int threads, void*) {
     const auto width = static_cast<int>(out->ne[0]);
-    attend({static_cast<int>(out->ne[3]), static_cast<int>(out->ne[2]), static_cast<int>(out->ne[1]), width,
-            1.0F / std::sqrt(static_cast<float>(width)), floats(out->src[0]), floats(out->src[1]),
-            floats(out->src[2]), floats(out)},
+    attend({.partitions = static_cast<int>(out->ne[3]),
+            .tokens = static_cast<int>(out->ne[2]),
+            .heads = static_cast<int>(out->ne[1]),
+            .width = width,
+            .scale = 1.0F / std::sqrt(static_cast<float>(width)),
+            .q = floats(out->src[0]),
+            .k = floats(out->src[1]),
+            .v = floats(out->src[2]),
+            .out = floats(out)},
            thread, threads);
 }
 

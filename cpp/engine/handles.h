@@ -1,4 +1,4 @@
-// Owners for the C handles that the engine makes. No free() call stands anywhere else.
+// The owner of a clip_ctx. ggml's handles have theirs in ggml-cpp.h; nothing in the engine is freed by hand.
 #pragma once
 
 #include <clip.h>

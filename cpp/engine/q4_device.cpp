@@ -26,11 +26,15 @@ ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t type, size_t size) {
 
 ggml_backend_buffer_type* buffer_type() {
     static ggml_backend_buffer_type type{
-        {[](ggml_backend_buffer_type_t) { return "HIRED_Q4"; }, allocate,
-         [](ggml_backend_buffer_type_t) { return ggml_backend_buft_get_alignment(host()); }, nullptr, nullptr,
-         [](ggml_backend_buffer_type_t) { return true; }},
-        device(),
-        nullptr};
+        .iface = {.get_name = [](ggml_backend_buffer_type_t) { return "HIRED_Q4"; },
+                  .alloc_buffer = allocate,
+                  .get_alignment =
+                      [](ggml_backend_buffer_type_t) { return ggml_backend_buft_get_alignment(host()); },
+                  .get_max_size = nullptr,
+                  .get_alloc_size = nullptr,
+                  .is_host = [](ggml_backend_buffer_type_t) { return true; }},
+        .device = device(),
+        .context = nullptr};
     return &type;
 }
 
@@ -47,21 +51,16 @@ bool is_plain(const ggml_tensor* t) {
            t->nb[1] % sizeof(float) == 0;
 }
 
+bool computes_nothing(ggml_op op) {
+    return op == GGML_OP_NONE || op == GGML_OP_RESHAPE || op == GGML_OP_VIEW || op == GGML_OP_PERMUTE ||
+           op == GGML_OP_TRANSPOSE;
+}
+
 bool supports(ggml_backend_dev_t, const ggml_tensor* op) {
-    switch (op->op) {
-        case GGML_OP_NONE:
-        case GGML_OP_RESHAPE:
-        case GGML_OP_VIEW:
-        case GGML_OP_PERMUTE:
-        case GGML_OP_TRANSPOSE:
-            return true;
-        case GGML_OP_MUL_MAT:
-            return op->src[0]->type == GGML_TYPE_Q4_0 && ggml_is_contiguous(op->src[0]) &&
-                   ggml_is_matrix(op->src[0]) && op->src[0]->ne[1] % kQ4Columns == 0 &&
-                   is_plain(op->src[1]) && is_plain(op);
-        default:
-            return false;
-    }
+    if (op->op != GGML_OP_MUL_MAT) return computes_nothing(op->op);
+    const ggml_tensor* w = op->src[0];
+    return w->type == GGML_TYPE_Q4_0 && ggml_is_contiguous(w) && ggml_is_matrix(w) &&
+           w->ne[1] % kQ4Columns == 0 && is_plain(op->src[1]) && is_plain(op);
 }
 
 void properties(ggml_backend_dev_t dev, ggml_backend_dev_props* props) {
@@ -74,11 +73,13 @@ void properties(ggml_backend_dev_t dev, ggml_backend_dev_props* props) {
 
 ggml_backend_reg* registration() {
     static ggml_backend_reg reg{
-        GGML_BACKEND_API_VERSION,
-        {[](ggml_backend_reg_t) { return "HIRED"; }, [](ggml_backend_reg_t) { return size_t{1}; },
-         [](ggml_backend_reg_t, size_t) { return device(); },
-         [](ggml_backend_reg_t, const char* name) { return q4_backend_function(name); }},
-        nullptr};
+        .api_version = GGML_BACKEND_API_VERSION,
+        .iface = {.get_name = [](ggml_backend_reg_t) { return "HIRED"; },
+                  .get_device_count = [](ggml_backend_reg_t) { return size_t{1}; },
+                  .get_device = [](ggml_backend_reg_t, size_t) { return device(); },
+                  .get_proc_address = [](ggml_backend_reg_t,
+                                         const char* name) { return q4_backend_function(name); }},
+        .context = nullptr};
     return &reg;
 }
 
@@ -87,7 +88,10 @@ ggml_backend_device* device() {
         ggml_backend_device_i iface{};
         iface.get_name = [](ggml_backend_dev_t) { return "HIRED_Q4"; };
         iface.get_description = [](ggml_backend_dev_t) { return "hired-gguf's kernels for Q4_0"; };
-        iface.get_memory = [](ggml_backend_dev_t, size_t* free, size_t* total) { *free = *total = 0; };
+        iface.get_memory = [](ggml_backend_dev_t, size_t* free, size_t* total) {
+            *free = 0;
+            *total = 0;
+        };
         iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_ACCEL; };
         iface.get_props = properties;
         iface.init_backend = [](ggml_backend_dev_t dev, const char*) { return make_q4_backend(dev); };
@@ -99,7 +103,7 @@ ggml_backend_device* device() {
         iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
             return ggml_backend_buft_is_host(type);
         };
-        return ggml_backend_device{iface, registration(), nullptr};
+        return ggml_backend_device{.iface = iface, .reg = registration(), .context = nullptr};
     }();
     return &dev;
 }
