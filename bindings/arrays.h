@@ -4,6 +4,7 @@
 #include <nanobind/ndarray.h>
 
 #include <initializer_list>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -12,9 +13,13 @@ namespace hired {
 /// An array of that shape that owns the vector's numbers. The shape's product is the vector's size.
 template <typename Array, typename T>
 Array to_array(std::vector<T>&& numbers, std::initializer_list<std::size_t> shape) {
-    auto* owned = new std::vector<T>(std::move(numbers));
-    const nanobind::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return Array(owned->data(), shape, owner);
+    auto owned = std::make_unique<std::vector<T>>(std::move(numbers));
+    T* data = owned->data();
+    const nanobind::capsule owner(owned.get(), [](void* p) noexcept {
+        std::unique_ptr<std::vector<T>>(static_cast<std::vector<T>*>(p));
+    });
+    static_cast<void>(owned.release());  // the capsule has it now
+    return Array(data, shape, owner);
 }
 
 }  // namespace hired

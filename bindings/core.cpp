@@ -73,7 +73,7 @@ Indices pack(const MaskIn& mask, const Tiling& tiling, std::string_view newlines
 void register_core(nb::module_& m) {
     nb::class_<Tiling>(
         m, "Tiling",
-        "How one picture becomes partitions: 0 is the full image, then the canvas's tiles in raster "
+        "How one picture becomes partitions: 0 is the full image, then the canvas's tiles in raster\n"
         "order. Pairs are (height, width) or (rows, cols).")
         .def_prop_ro("image_size_hw", [](const Tiling& t) { return Pair{t.image.height, t.image.width}; })
         .def_prop_ro(
@@ -94,20 +94,19 @@ void register_core(nb::module_& m) {
         .def_ro("unpad", &Tiling::unpad, "False for the flat patch merge.")
         .def_prop_ro("capacities", &capacities, "Tokens of each partition that are not padding, [P].")
         .def("transposed", &transposed,
-             "The layout that the released HiRED code packs with: the grid's rows and columns swapped. "
+             "The layout that the released HiRED code packs with: the grid's rows and columns swapped.\n"
              "For pack_order only.");
 
     m.def("make_tiling", &make_tiling_of, "image_size_hw"_a, "pinpoints"_a, "tile"_a, "patch"_a,
           "unpad"_a = true,
-          "Hugging Face's tiling of a picture. Sizes in pixels, (height, width); no pinpoints means "
-          "LLaVA-1.5's "
-          "single partition. Raises InputError.");
+          "Hugging Face's tiling of a picture. Sizes in pixels, (height, width); no pinpoints means\n"
+          "LLaVA-1.5's single partition. Raises InputError.");
     m.def("budget_tokens", nb::overload_cast<long long, int, int>(&budget_tokens), "budget"_a, "partitions"_a,
           "tokens"_a, "The count itself. Raises BudgetError unless it is 1 to partitions * tokens.");
     m.def("budget_tokens", nb::overload_cast<double, int, int>(&budget_tokens), "budget"_a.noconvert(),
           "partitions"_a, "tokens"_a,
-          "floor(budget * partitions * tokens). Raises BudgetError unless budget is in (0, 1] and gives a "
-          "token.");
+          "floor(budget * partitions * tokens).\n"
+          "Raises BudgetError unless budget is in (0, 1] and gives a token.");
     m.def(
         "select", &select, "attn_first"_a, "attn_last"_a, "tiling"_a, "tokens"_a, "alpha"_a, "allocation"_a,
         "CLS attention [P, heads, N] of the first and the last executed layer -> (mask [P, N], counts [P]).\n"

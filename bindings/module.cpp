@@ -3,8 +3,6 @@
 
 #include "register.h"
 
-namespace nb = nanobind;
-
 NB_MODULE(_core, m) {
     m.doc() = "Native core of hired-gguf: tiling, budgets, selection, the vision encoder, prefill.";
     m.attr("LLAMA_CPP_PYTHON") = HIRED_LLAMA_CPP_PYTHON;

@@ -14,7 +14,8 @@ LLAMA_CPP_PYTHON: str = '0.3.36'
 
 class Tiling:
     """
-    How one picture becomes partitions: 0 is the full image, then the canvas's tiles in raster order. Pairs are (height, width) or (rows, cols).
+    How one picture becomes partitions: 0 is the full image, then the canvas's tiles in raster
+    order. Pairs are (height, width) or (rows, cols).
     """
 
     @property
@@ -65,12 +66,14 @@ class Tiling:
 
     def transposed(self) -> Tiling:
         """
-        The layout that the released HiRED code packs with: the grid's rows and columns swapped. For pack_order only.
+        The layout that the released HiRED code packs with: the grid's rows and columns swapped.
+        For pack_order only.
         """
 
 def make_tiling(image_size_hw: tuple[int, int], pinpoints: Sequence[tuple[int, int]], tile: int, patch: int, unpad: bool = True) -> Tiling:
     """
-    Hugging Face's tiling of a picture. Sizes in pixels, (height, width); no pinpoints means LLaVA-1.5's single partition. Raises InputError.
+    Hugging Face's tiling of a picture. Sizes in pixels, (height, width); no pinpoints means
+    LLaVA-1.5's single partition. Raises InputError.
     """
 
 @overload
@@ -82,7 +85,8 @@ def budget_tokens(budget: int, partitions: int, tokens: int) -> int:
 @overload
 def budget_tokens(budget: float, partitions: int, tokens: int) -> int:
     """
-    floor(budget * partitions * tokens). Raises BudgetError unless budget is in (0, 1] and gives a token.
+    floor(budget * partitions * tokens).
+    Raises BudgetError unless budget is in (0, 1] and gives a token.
     """
 
 def select(attn_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], attn_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], tiling: Tiling, tokens: int, alpha: float, allocation: str) -> tuple[Annotated[NDArray[numpy.bool_], dict(shape=(None, None))], Annotated[NDArray[numpy.int32], dict(shape=(None,))]]:
@@ -131,8 +135,8 @@ def have_kernels() -> bool:
 
 def offer_q4_device() -> None:
     """
-    Until withdraw_q4_device, models that are loaded in this process and their contexts use the kernels for
-    Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.
+    Until withdraw_q4_device, models that are loaded in this process and their contexts use the
+    kernels for Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.
     """
 
 def withdraw_q4_device() -> None: ...
@@ -176,12 +180,14 @@ class VisionModel:
 
     def encode(self, pixels: numpy.typing.NDArray[numpy.float32], attention_layers: Sequence[int], features: bool = False) -> tuple[list[numpy.typing.NDArray[numpy.float32]], numpy.typing.NDArray[numpy.float32] | None, numpy.typing.NDArray[numpy.float32]]:
         """
-        pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1], features [P, N, width] or None,
-        projected [P, N, text_width]), all float32. Raises InputError, NumericError, NativeError, KeyboardInterrupt.
+        pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1],
+        features [P, N, width] or None, projected [P, N, text_width]), all float32.
+        Raises InputError, NumericError, NativeError, KeyboardInterrupt.
         """
 
 def prefill_rows(context: int, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], n_past: int, n_batch: int) -> None:
     """
-    Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context (its address).
+    Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context
+    (its address), which has no abort callback afterwards.
     Raises InputError, NumericError, NativeError, KeyboardInterrupt; then nothing of the rows is left.
     """
