@@ -168,6 +168,13 @@ def test_rows_of_another_shape(golden_llama, rows):
         _core.prefill_rows(golden_llama._ctx.ctx, rows, 0, 64)
 
 
+def test_a_context_that_is_not_there():
+    with pytest.raises(
+        InputError, match=r"^\[prefill\] context is 0; the address of a llama_context is needed$"
+    ):
+        _core.prefill_rows(0, ROWS, 0, 64)
+
+
 def test_rows_need_not_be_contiguous(golden_llama):
     put(golden_llama)
     right = logits(golden_llama)
