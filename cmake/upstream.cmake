@@ -123,6 +123,8 @@ add_library(hired_clip OBJECT "${HIRED_CLIP_DIR}/clip.cpp" ${_models})
 target_include_directories(hired_clip PRIVATE "${HIRED_CLIP_DIR}" "${CMAKE_SOURCE_DIR}/cpp")
 target_link_libraries(hired_clip PRIVATE llama ggml::ggml)
 target_compile_features(hired_clip PRIVATE cxx_std_17)
+# Its headers take most of the compiler's time: a dozen files at once take a third of it.
+set_target_properties(hired_clip PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
 if(NOT MSVC)
   target_compile_options(hired_clip PRIVATE -w)
 endif()
