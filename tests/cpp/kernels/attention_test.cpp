@@ -46,8 +46,9 @@ struct Case {
     std::vector<double> expected(int p, int t, int h) const {
         std::vector<double> scores(tokens), row(width);
         for (int j = 0; j < tokens; ++j) {
-            for (int d = 0; d < width; ++d)
+            for (int d = 0; d < width; ++d) {
                 scores[j] += static_cast<double>(q[at(p, t, h) + d]) * k[at(p, j, h) + d];
+            }
         }
         const double largest = *std::ranges::max_element(scores);
         double sum = 0;
