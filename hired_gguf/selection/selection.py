@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 
 
+#: The function of cpp/core behind each name of `hired_gguf.selection.policies.SELECTIONS`.
+SELECT = {"cls": core.select}
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """The tokens that stay: P partitions of N tokens each, the full image first.
@@ -108,7 +112,8 @@ def select_with_tiling(
     """`select_tokens` for a tiling that is already there."""
     tokens = core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
     first, last = _attention("attn_first", attn_first), _attention("attn_last", attn_last)
-    mask, counts = core.select(first, last, tiling, tokens, config.alpha, config.allocation)
+    select = SELECT[config.selection]
+    mask, counts = select(first, last, tiling, tokens, config.alpha, config.allocation)
     packing = core.pack_order(mask, _layout(tiling, config), config.newlines)
     means = (attention.mean(axis=1, dtype=np.float64) for attention in (first, last))
     return Selection(tiling, config, mask, counts, packing, *means)

@@ -16,6 +16,7 @@ from hired_gguf import BudgetError, TokenBudget, select_tokens
 from hired_gguf.cli import build_parser
 from hired_gguf.selection.budget import BUDGET_OPTIONS, DEFAULT
 from hired_gguf.selection.policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS
+from hired_gguf.selection.selection import SELECT
 
 HALF = TokenBudget(0.5, alpha=0.25, newlines="keep")
 
@@ -132,6 +133,10 @@ def test_budgets_that_the_picture_does_not_allow(budget, text):
 
 
 # The tables
+
+
+def test_each_selection_has_its_function():
+    assert set(SELECT) == set(SELECTIONS)
 
 
 @pytest.mark.parametrize("choices", [ALLOCATIONS, SELECTIONS, NEWLINES])
