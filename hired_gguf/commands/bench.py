@@ -16,13 +16,14 @@ from ..bench.machine import busy, machine, physical_cores
 from ..bench.pair import check_files, stand_in
 from ..bench.pictures import default_picture, write_pictures
 from ..bench.plan import make_plan
-from ..bench.results import Results, write_whole
+from ..bench.results import Results
 from ..bench.runner import Runner
 from ..console import loading, option_groups, option_types
 from ..console.option_sources import COMMAND_LINE
 from ..console.option_table import SHARED, add_shared
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
+from ..files import write_whole
 from ..images.load import load_image
 from .bench_status import BenchStatus
 

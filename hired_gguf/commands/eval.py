@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ..bench.chart import require_matplotlib
-from ..bench.results import write_whole
 from ..console import loading, option_groups
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
@@ -21,6 +20,7 @@ from ..evaluation.results import Results
 from ..evaluation.run import Settings, answer_all
 from ..evaluation.task_file import read_pictures
 from ..evaluation.tasks import Picture, sample
+from ..files import write_whole
 from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
 from .eval_configurations import configurations_of

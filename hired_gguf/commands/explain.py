@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..bench.results import write_whole
 from ..console import loading, option_groups, option_types
 from ..console.terminal import StatusLine, printable
 from ..console.usage import UsageError
 from ..explain.counts import count_table
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_all, draw_one, numbers
+from ..files import write_whole
 from ..images.sources import LoadedImage
 from ..selection.budget import TokenBudget
 from ..selection.policies import ALLOCATIONS

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 
 from .gguf_file import TENSOR_TYPES, GGUFFile, TensorInfo
 from .gguf_header import MAX_KEYS, open_header, read_metadata
@@ -49,17 +46,6 @@ def new_header(file: GGUFFile, numbers: Mapping[str, int], tensors: list[TensorI
 def padding(nbytes: int, alignment: int) -> bytes:
     """What follows so many bytes, so that the next thing starts at a multiple."""
     return bytes(-nbytes % alignment)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name that becomes ``path`` on success and vanishes on failure."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _metadata_bytes(file: GGUFFile) -> dict[str, bytes]:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NumericError
+from ..files import replacing
 from ..progress import Progress
-from .gguf_copy import BLOCKS, new_header, padding, plan_tensors, replacing
+from .gguf_copy import BLOCKS, new_header, padding, plan_tensors
 from .gguf_file import GGUFFile, TensorInfo, read_gguf
 from .mmproj import Mmproj, read_mmproj
 from .mmproj_tensors import BLOCK, FFN, MATRIX, PROJECTOR

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
-from .lines_file import LinesFile, Place, beside, sync_folder
+from ..files import sync_folder
+from .lines_file import LinesFile, Place, beside
 from .lock import try_lock
 from .record import Record, is_record
 

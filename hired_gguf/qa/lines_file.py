@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import OutputError
+from ..files import remove_parts, replacing, sync_folder
 from .record import as_line
 
 
@@ -121,26 +122,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 def replace_file(path: Path, lines: Iterable[bytes]) -> None:
     """Put other lines in a file's place: whoever looks, also after a crash, finds the old ones or the new."""
-    part = beside(path, ".part")
-    try:
-        with part.open("wb") as file:
-            os.chmod(part, stat.S_IMODE(os.stat(path).st_mode))
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync_folder(path)
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a file's folder survive a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    fd = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    remove_parts(path)
+    with replacing(path, sync=True) as part, part.open("wb") as file:
+        os.chmod(part, stat.S_IMODE(os.stat(path).st_mode))
+        file.writelines(lines)

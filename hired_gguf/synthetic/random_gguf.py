@@ -16,7 +16,7 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
 from numpy.typing import NDArray
 
-from ..model_files.gguf_copy import replacing
+from ..files import replacing
 from ..progress import Progress
 from .tensors import Kind, Tensor
 

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,13 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import PART, replacing
 from .encoding import Floats
 
 MAGIC = b"hired-gguf image encoding, v. 1\n"
-SUFFIX, PART = ".encoding", ".encoding-part"
+SUFFIX = ".encoding"
 STALE_SECONDS = 3600  # a part this old was left by a process that died
 
 _NAME = re.compile(r"[0-9a-f]{64}" + re.escape(SUFFIX))
+_PART = re.compile(rf"\.{_NAME.pattern}\..*{re.escape(PART)}")
 _ALIGNMENT = 64
 _log = logging.getLogger("hired_gguf")
 
@@ -67,7 +68,8 @@ class EncodingFolder:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not path.exists() or _is_ours(path):
-                self._replace(path, parts)
+                with replacing(path) as partial, partial.open("wb") as file:
+                    file.writelines(parts)
                 self._make_room()
         except OSError as error:
             self._warn(error)
@@ -83,19 +85,6 @@ class EncodingFolder:
             return path.read_bytes()
         except FileNotFoundError:
             return None
-
-    def _replace(self, path: Path, parts: list[memoryview]) -> None:
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=PART, delete=False) as file:
-            try:
-                for part in parts:
-                    file.write(part)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                file.close()
-                with suppress(OSError):
-                    os.unlink(file.name)
-                raise
 
     def _make_room(self) -> None:
         entries = sorted(self._entries())
@@ -116,7 +105,7 @@ class EncodingFolder:
                     continue
                 if _NAME.fullmatch(path.name):
                     yield facts.st_mtime_ns, facts.st_size, path
-                elif path.name.endswith(PART) and time.time() - facts.st_mtime > STALE_SECONDS:
+                elif _PART.fullmatch(path.name) and time.time() - facts.st_mtime > STALE_SECONDS:
                     path.unlink()
 
     def _warn(self, error: OSError) -> None:

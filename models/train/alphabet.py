@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from hired_gguf.model_files.gguf_copy import replacing
+from hired_gguf.files import replacing
 from hired_gguf.scenes import degrade, draw
 from hired_gguf.scenes.assets import fonts, photographs
 from hired_gguf.scenes.build import SLIP_PIXELS, TEXT_PIXELS, TURN

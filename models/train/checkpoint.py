@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from hired_gguf.model_files.gguf_copy import replacing
+from hired_gguf.files import replacing
 
 from . import workers
 from .schedule import Stage

@@ -10,7 +10,7 @@ from gguf import GGUFWriter, LlamaFileType
 from numpy.typing import NDArray
 from torch import nn
 
-from hired_gguf.model_files.gguf_copy import replacing
+from hired_gguf.files import replacing
 from hired_gguf.synthetic.metadata import add_mmproj, add_text
 from hired_gguf.synthetic.shapes import Shape
 

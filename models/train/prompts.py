@@ -10,7 +10,7 @@ from pathlib import Path
 import llama_cpp
 from gguf import GGUFWriter
 
-from hired_gguf.model_files.gguf_copy import replacing
+from hired_gguf.files import replacing
 from hired_gguf.prompt.messages import parse_messages, user_message
 from hired_gguf.prompt.templates import ChatTemplate, render
 from hired_gguf.prompt.tokens import PromptTokenizer

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hired_gguf._core import make_tiling
-from hired_gguf.model_files.gguf_copy import replacing
+from hired_gguf.files import replacing
 from hired_gguf.scenes import Scene, make_scene
 from hired_gguf.scenes.layout import pinpoints
 from hired_gguf.vision.preprocess import preprocess

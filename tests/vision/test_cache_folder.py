@@ -18,7 +18,7 @@ from golden_pair import MMPROJ, photo
 from hired_gguf import HiREDChatHandler
 from hired_gguf._core import make_tiling
 from hired_gguf.vision.cache import EncodingCache
-from hired_gguf.vision.cache_folder import MAGIC, PART, STALE_SECONDS, EncodingFolder
+from hired_gguf.vision.cache_folder import MAGIC, STALE_SECONDS, EncodingFolder
 from models import load_llama
 
 
@@ -134,7 +134,7 @@ def test_the_bound_holds_and_the_longest_unused_files_go(folder, encoded):
 
 def test_parts_of_dead_processes_go(folder, encoded):
     folder.mkdir()
-    dead, alive = folder / f"tmp1{PART}", folder / f"tmp2{PART}"
+    dead, alive = (folder / f".{key(1)}.encoding.{end}.part" for end in ("1", "2"))
     for path in (dead, alive):
         path.write_bytes(b"half")
     os.utime(dead, (time.time() - STALE_SECONDS - 1,) * 2)
@@ -181,7 +181,7 @@ def test_a_folder_for_reading_only_serves(folder, encoded, monkeypatch, caplog):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(os, "utime", refuse)
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
+    monkeypatch.setattr("hired_gguf.vision.cache_folder.replacing", refuse)
     assert_equal(cache.get(key(1), encoded.tiling), encoded)
     assert caplog.records == []
     cache.put(key(2), encoded)

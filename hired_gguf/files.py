@@ -1,0 +1,56 @@
+"""Files of any kind: replaced as a whole, so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PART = ".part"  # how the names of unfinished files end
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """Yield a new name beside ``path``: a file written there takes its place on success, else it vanishes.
+
+    With ``sync`` it has the old or the new content after a power cut, too. Raises OSError.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    try:
+        yield partial
+        if sync:
+            _sync(partial, os.O_RDWR)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    if sync:
+        sync_folder(path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that is there as a whole or not at all. Raises OSError."""
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8")
+
+
+def remove_parts(path: Path) -> None:
+    """Delete what processes left that died while `replacing` a file. Only its one writer may."""
+    for partial in path.parent.iterdir():
+        if partial.name.startswith(f".{path.name}.") and partial.name.endswith(PART):
+            partial.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a file's folder survive a power cut, where the system can."""
+    if os.name == "posix":
+        _sync(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
