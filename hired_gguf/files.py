@@ -1,14 +1,31 @@
-"""Files of any kind: replaced as a whole, so that nobody ever sees half of one."""
+"""Files of any kind: opened without blocking, and replaced so that nobody ever sees half of one."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PART = ".part"  # how the names of unfinished files end
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO | None:
+    """A regular file, open for reading; None for a pipe, device or folder, which is not even opened.
+
+    So nothing blocks or acts. Raises OSError, ValueError for a name that no file can have.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return None
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):  # another file may have come there in between
+        return open(descriptor, "rb", buffering=1 << 16)
+    os.close(descriptor)
+    return None
 
 
 @contextmanager

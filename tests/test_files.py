@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole."""
+"""Files that are opened without blocking and replaced as a whole."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ import stat
 
 import pytest
 
-from hired_gguf.files import remove_parts, replacing, write_whole
+from hired_gguf.files import open_regular, remove_parts, replacing, write_whole
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_regular_file_opens(tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+    with open_regular(tmp_path / "a") as file:
+        assert file.read() == b"content"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_nothing_else_opens(tmp_path, monkeypatch):
+    regular, pipe = tmp_path / "a", tmp_path / "pipe"
+    regular.touch()
+    os.mkfifo(pipe)
+    for path in (tmp_path, pipe, "/dev/zero"):
+        assert open_regular(path) is None
+    found = os.stat(regular)
+    monkeypatch.setattr(os, "stat", lambda _: found)  # the pipe comes after the look at it
+    assert open_regular(pipe) is None
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):

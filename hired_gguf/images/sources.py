@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import ImageError
+from ..files import open_regular
 from .fetch import fetch_url
 
 
@@ -88,16 +88,14 @@ def read_bytes(source: object, max_bytes: int) -> bytes:
 
 def _read_file(path: str, max_bytes: int) -> bytes:
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: to open a device can have effects
+        file = open_regular(path)
+        if file is None:
             raise ImageError("is not a regular file")
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise ImageError("is not a regular file")
-            if info.st_size > max_bytes:
-                raise ImageError(f"has {info.st_size} bytes, allowed are {max_bytes}")
-            return file.read(info.st_size)
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise ImageError(f"has {size} bytes, allowed are {max_bytes}")
+            return file.read(size)
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except OSError as error:

@@ -1,10 +1,9 @@
-"""The lower half of the GGUF reader: opening without blocking, a bounded cursor, metadata values."""
+"""The lower half of the GGUF reader: opening, a bounded cursor, metadata values."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NoReturn, TypeAlias
 
 from ..errors import ModelFormatError
+from ..files import open_regular
 
 MAX_HEADER: Final = 24 << 20  # the largest vocabularies and merge lists need about 12 MiB
 MAX_KEYS: Final = 1 << 14
@@ -47,25 +47,26 @@ Value: TypeAlias = Number | str | tuple[Number, ...] | Skipped
 @contextmanager
 def open_header(path: Path) -> Iterator[Header]:
     """Open a regular file at its start. Pipes and devices are not opened, so none can block or act."""
-    descriptor = _descriptor(path)
+    stream = _open(path)
     try:
-        with open(descriptor, "rb", buffering=1 << 16) as stream:
-            yield Header(stream, path, os.fstat(descriptor).st_size)
+        with stream:
+            yield Header(stream, path, os.fstat(stream.fileno()).st_size)
     except OSError as error:
         raise ModelFormatError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _descriptor(path: Path) -> int:
+def _open(path: Path) -> BinaryIO:
     try:
-        if stat.S_ISREG(os.stat(path).st_mode):
-            return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        stream = open_regular(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, "No such model file", str(path)) from error
     except OSError as error:
         raise ModelFormatError(f"{path}: cannot be opened: {error.strerror or error}") from error
     except ValueError as error:  # a NUL, or a character that the file system has no bytes for
         raise ModelFormatError(f"{str(path)!r} is no file path: {error}") from error
-    raise ModelFormatError(f"{path}: not a regular file; a GGUF file is needed")
+    if stream is None:
+        raise ModelFormatError(f"{path}: not a regular file; a GGUF file is needed")
+    return stream
 
 
 class Header:

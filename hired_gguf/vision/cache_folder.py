@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import PART, replacing
+from ..files import PART, open_regular, replacing
 from .encoding import Floats
 
 MAGIC = b"hired-gguf image encoding, v. 1\n"
@@ -117,8 +117,8 @@ class EncodingFolder:
 def _is_ours(path: Path) -> bool:
     """Whether a regular file begins as ours do, or is one that was cut off before that."""
     with suppress(FileNotFoundError):
-        if stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
-            with path.open("rb") as file:
+        if (file := open_regular(path)) is not None:
+            with file:
                 return MAGIC.startswith(file.read(len(MAGIC)))
     return False
 
