@@ -8,9 +8,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
+
+import platformdirs
 
 PART = ".part"  # how the names of unfinished files end
+
+
+def user_folder(kind: Literal["config", "cache"]) -> Path:
+    """This user's folder for hired-gguf where the system keeps such things, or $HIRED_GGUF_CACHE."""
+    if kind == "config":
+        return platformdirs.user_config_path("hired-gguf", appauthor=False, roaming=True)
+    chosen = os.environ.get("HIRED_GGUF_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("hired-gguf", appauthor=False)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO | None:

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+from pathlib import Path
 
 import pytest
 
-from hired_gguf.files import open_regular, remove_parts, replacing, write_whole
+from hired_gguf.files import open_regular, remove_parts, replacing, user_folder, write_whole
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the names that Linux has")
+@pytest.mark.parametrize(
+    ("kind", "variables", "folder"),
+    [
+        ("config", {}, "~/.config/hired-gguf"),
+        ("config", {"XDG_CONFIG_HOME": "/x"}, "/x/hired-gguf"),
+        ("cache", {}, "~/.cache/hired-gguf"),
+        ("cache", {"XDG_CACHE_HOME": "/x"}, "/x/hired-gguf"),
+        ("cache", {"XDG_CACHE_HOME": "/x", "HIRED_GGUF_CACHE": "/mine"}, "/mine"),
+    ],
+)
+def test_folders_of_the_user(kind, variables, folder, monkeypatch):
+    for name in ("HIRED_GGUF_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert user_folder(kind) == Path(folder).expanduser()
 
 
 def test_a_regular_file_opens(tmp_path):

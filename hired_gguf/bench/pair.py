@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import HiredError, NativeError
+from ..files import user_folder
 from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..model_files.pair import check_pair, read_text_model
 from ..native import amx_crash
 from ..native.cpu import on_gpu
 from ..native.load import VERSION
-from ..synthetic.cache import cache_folder, cached_pair
+from ..synthetic.cache import cached_pair
 from ..synthetic.pair_files import pair_paths
 
 SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute")}  # megabytes
@@ -37,7 +38,7 @@ def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[
     shape, quant = ("small", "f16") if quick else ("llava-next-7b", "q4_0")
     if not quick:
         _require_quantised(gpu_layers)
-    folder = cache_folder() / VERSION
+    folder = user_folder("cache") / VERSION
     if not all(path.is_file() for path in pair_paths(shape, folder, quant)):
         megabytes, minutes = SIZES[shape]
         _require_space(folder, megabytes * 10**6)

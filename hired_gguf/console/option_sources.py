@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BudgetError
+from ..files import user_folder
 from ..selection.budget import DEFAULT as DEFAULT_BUDGET
 from ..selection.budget import TokenBudget
 from .option_table import BUDGET, SHARED, SharedOption
@@ -117,7 +118,7 @@ def read_config(given: str | None) -> ConfigFile:
     Raises UsageError.
     """
     chosen = given or os.environ.get("HIRED_GGUF_CONFIG")
-    path = Path(chosen) if chosen else config_folder() / "hired-gguf.toml"
+    path = Path(chosen) if chosen else user_folder("config") / "hired-gguf.toml"
     try:
         text = path.read_bytes().decode("utf-8-sig")
         found = tomllib.loads(text)
@@ -133,17 +134,6 @@ def read_config(given: str | None) -> ConfigFile:
         if key not in SHARED:
             raise UsageError(f"{path}: {key!r} is no option; {nearest(key)}")
     return ConfigFile(path, True, found)
-
-
-def config_folder() -> Path:
-    """This user's folder for settings of hired-gguf."""
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "hired-gguf"
 
 
 def in_effect(given: str | None) -> tuple[dict[str, Any], list[str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from ..errors import HiredError
@@ -20,16 +18,3 @@ def cached_pair(shape: str, folder: Path, quant: str) -> tuple[Path, Path]:
         except OSError as error:
             raise HiredError(f"cannot make a model with random weights in {folder}: {error}") from error
     return pair
-
-
-def cache_folder() -> Path:
-    """Where this user's generated models are kept."""
-    if chosen := os.environ.get("HIRED_GGUF_CACHE"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "hired-gguf"

@@ -183,24 +183,6 @@ def test_the_users_own_file_is_found(tmp_path, monkeypatch, write):
     assert (args.budget, args.origins["budget"]) == (0.3, path)
 
 
-@pytest.mark.parametrize(
-    ("platform", "variables", "expected"),
-    [
-        ("linux", {}, "~/.config/hired-gguf"),
-        ("linux", {"XDG_CONFIG_HOME": "/x"}, "/x/hired-gguf"),
-        ("darwin", {"XDG_CONFIG_HOME": "/x"}, "~/Library/Application Support/hired-gguf"),
-        ("win32", {"APPDATA": "/x"}, "/x/hired-gguf"),
-    ],
-)
-def test_folder_of_the_platform(monkeypatch, platform, variables, expected):
-    for name in ("XDG_CONFIG_HOME", "APPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert option_sources.config_folder() == Path(expected).expanduser()
-
-
 def test_a_file_from_windows_is_read(tmp_path):
     path = tmp_path / "a.toml"
     path.write_bytes(b"\xef\xbb\xbfbudget = 0.3\r\n")

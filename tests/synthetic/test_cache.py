@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import hired_gguf
 from hired_gguf.errors import HiredError
-from hired_gguf.synthetic.cache import cache_folder, cached_pair
+from hired_gguf.synthetic.cache import cached_pair
 
 
 @pytest.fixture
@@ -56,23 +54,3 @@ def test_a_failure_names_folder_and_reason(cache):
     cache.write_text("a file where the folder should be")
     with pytest.raises(HiredError, match=r"cannot make a model .* in .*cache: .*File exists"):
         cached_pair("tiny", cache, "f32")
-
-
-@pytest.mark.parametrize(
-    ("platform", "variables", "folder"),
-    [
-        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/hired-gguf"),
-        ("linux", {}, "~/.cache/hired-gguf"),
-        ("darwin", {"XDG_CACHE_HOME": "/x"}, "~/Library/Caches/hired-gguf"),
-        ("win32", {"LOCALAPPDATA": "/local"}, "/local/hired-gguf"),
-        ("win32", {}, "~/AppData/Local/hired-gguf"),
-        ("win32", {"HIRED_GGUF_CACHE": "/mine"}, "/mine"),
-    ],
-)
-def test_cache_folder(platform, variables, folder, monkeypatch):
-    for name in ("HIRED_GGUF_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert cache_folder() == Path(os.path.expanduser(folder))
