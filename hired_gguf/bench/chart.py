@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from ..errors import HiredError
+from ..reporting import require_matplotlib
 from .plan import FIRST, SECOND_QUESTION, case_label
 from .report import TASKS
 
@@ -18,14 +19,6 @@ STAGES = {  # a run's field: name and colour (Okabe and Ito's, told apart by col
     "prefill_text_s": ("prefill, text", "#E69F00"),
     "rest_s": ("answer, and the rest", "#009E73"),
 }
-
-
-def require_matplotlib() -> None:
-    """Raise HiredError, with the remedy, if there is none."""
-    try:
-        import matplotlib  # noqa: F401, PLC0415  only charts need it
-    except ImportError as error:
-        raise HiredError(f"a chart needs matplotlib ({error}): pip install 'matplotlib>=3.8'") from error
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ..reporting import Table
+from ..reporting import Document, Report, Table
 from .plan import FIRST, SECOND_IMAGE, SECOND_QUESTION, case_label
 from .ratios import Spread
 
-Document = Mapping[str, Any]
 TASKS = {
     FIRST: "Question 1 about image 1",
     SECOND_QUESTION: "Question 2 about the same image",
@@ -41,19 +40,9 @@ NOTE = (
 )
 
 
-def as_text(document: Document) -> str:
-    """The whole report for a terminal."""
-    return "\n\n".join([*(table.as_text() for table in tables(document)), *remarks(document)])
-
-
-def as_markdown(document: Document) -> str:
-    """The whole report for a document."""
-    parts = [
-        f"`{document['command']}`",
-        *(table.as_markdown() for table in tables(document)),
-        *remarks(document),
-    ]
-    return "\n\n".join(parts) + "\n"
+def make_report(document: Document) -> Report:
+    """The whole report."""
+    return Report(document["command"], tables(document), remarks(document))
 
 
 def tables(document: Document) -> list[Table]:

@@ -1,14 +1,11 @@
-"""The results of a benchmark: one JSON document, whole after every run."""
+"""The results of a benchmark: one JSON document, up to date after every run."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from ..files import write_whole
 from .fit import fit_runs
 from .plan import Case
 from .predict import predictions
@@ -49,7 +46,3 @@ class Results:
             "probe": asdict(self.probe),
             "predictions": predictions(self.probe, self._plan, self.runs),
         }
-
-    def save(self, path: Path) -> None:
-        """Replace the file, so that a reader never sees half of it."""
-        write_whole(path, json.dumps(self.document(), indent=1) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,19 +10,20 @@ from typing import Any
 
 from PIL import Image
 
-from ..bench import chart, report
+from ..bench import chart
 from ..bench.machine import busy, machine, physical_cores
 from ..bench.pair import check_files, stand_in
 from ..bench.pictures import default_picture, write_pictures
 from ..bench.plan import make_plan
+from ..bench.report import make_report
 from ..bench.results import Results
 from ..bench.runner import Runner
 from ..console import loading, option_groups, option_types
 from ..console.option_sources import COMMAND_LINE
 from ..console.option_table import SHARED, add_shared
+from ..console.result_options import add_result_options, check_results, save_json, write_results
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
-from ..files import write_whole
 from ..images.load import load_image
 from .bench_status import BenchStatus
 
@@ -87,22 +87,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_shared(group, [SHARED["threads"]], "of both (default: physical cores)")
     layers = "layers of the language model on the GPU, of both, -1 for all (default: -1)"
     add_shared(group, [SHARED["gpu-layers"]], layers)
-    group = parser.add_argument_group("results", "a report goes to standard output")
-    add = group.add_argument
-    add(
-        "--json",
-        type=option_types.json_target,
-        metavar="FILE",
-        help="also as JSON, up to date after each answer; - for standard output instead of the report",
-    )
-    add("--markdown", type=option_types.new_file, metavar="FILE", help="also as Markdown")
-    add("--chart", type=option_types.new_file, metavar="FILE.png", help="also as a picture; needs matplotlib")
+    add_result_options(parser, "up to date after each answer", "also as a picture")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure. 1 if a part of it failed."""
-    if args.chart:
-        chart.require_matplotlib()
+    check_results(args)
     pair = pair_of(args)
     info = check_files(pair, args.gpu_layers)
     pictures = load_pictures(args)
@@ -130,8 +120,9 @@ def run(args: argparse.Namespace) -> int:
             for result in runner.run(plan, repetitions, results.probe.text_tokens):
                 results.add(result)
                 watcher.note(result)
-                save_json(args, results)
-    write(args, results)
+                save_json(args, results.document(), "runs")
+    document = results.document()
+    write_results(args, document, "runs", make_report(document), chart.draw)
     return int(bool(results.failures))
 
 
@@ -148,20 +139,3 @@ def pair_of(args: argparse.Namespace) -> tuple[Path, Path]:
     if not args.quick and (args.model or args.mmproj):
         return loading.model_pair(args)
     return stand_in(args.quick, args.gpu_layers, say)
-
-
-def write(args: argparse.Namespace, results: Results) -> None:
-    """Report in all the ways that are asked for."""
-    document = results.document()
-    save_json(args, results)
-    print(json.dumps(document, indent=1) if args.json == "-" else report.as_text(document))
-    if args.markdown:
-        write_whole(args.markdown, report.as_markdown(document))
-    if args.chart and results.runs:
-        chart.draw(document, args.chart)
-
-
-def save_json(args: argparse.Namespace, results: Results) -> None:
-    """Write what there is so far, if a file is wanted."""
-    if args.json not in (None, "-"):
-        results.save(args.json)

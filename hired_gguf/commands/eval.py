@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..bench.chart import require_matplotlib
 from ..console import loading, option_groups
+from ..console.result_options import check_results, save_json, write_results
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
 from ..errors import InputError
-from ..evaluation import chart, report
+from ..evaluation import chart
 from ..evaluation.builtin_tasks import builtin_pictures
+from ..evaluation.report import make_report
 from ..evaluation.results import Results
 from ..evaluation.run import Settings, answer_all
 from ..evaluation.task_file import read_pictures
 from ..evaluation.tasks import Picture, sample
-from ..files import write_whole
 from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
 from .eval_configurations import configurations_of
@@ -58,8 +57,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and report. What was answered before an interrupt or an error goes to the JSON file, so marked."""
-    if args.chart:
-        require_matplotlib()
+    check_results(args)
     try:
         settings = Settings(args.seed, args.max_tokens, args.question_template, args.system)
         given = None if args.tasks == BUILTIN else read_pictures(Path(args.tasks))
@@ -80,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
             except BaseException:
                 save_part(args, results, facts)
                 raise
-    write(args, results.document(facts))
+    document = results.document(facts)
+    write_results(args, document, "records", make_report(document), chart.draw)
     return 0
 
 
@@ -109,23 +108,5 @@ def facts_of(args: argparse.Namespace, pair: tuple[Path, Path], settings: Settin
 def save_part(args: argparse.Namespace, results: Results, facts: dict[str, Any]) -> None:
     """Keep the pictures that are through, where a file is wanted."""
     if args.json not in (None, "-") and results.pictures:
-        save_json(args.json, results.document(facts, complete=False))
+        save_json(args, results.document(facts, complete=False), "records")
         say(f"{args.json} holds the first {len(results.pictures)} pictures, and says that it is not complete")
-
-
-def save_json(path: Path, document: dict[str, Any]) -> None:
-    """Write the document, a line a record."""
-    records = ",\n".join(json.dumps(record, ensure_ascii=False) for record in document["records"])
-    head = json.dumps({**document, "records": []}, indent=1, ensure_ascii=False)
-    write_whole(path, head.removesuffix("[]\n}") + f"[\n{records}\n]\n}}\n")
-
-
-def write(args: argparse.Namespace, document: dict[str, Any]) -> None:
-    """Report in all the ways that are asked for."""
-    if args.json not in (None, "-"):
-        save_json(args.json, document)
-    print(json.dumps(document, indent=1) if args.json == "-" else report.as_text(document))
-    if args.markdown:
-        write_whole(args.markdown, report.as_markdown(document))
-    if args.chart:
-        chart.draw(document, args.chart)

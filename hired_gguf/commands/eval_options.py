@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 from ..console import option_types
 from ..console.option_table import SHARED, add_shared
+from ..console.result_options import add_result_options
 from ..evaluation.configuration import BUDGETS, SELECTIONS
 from ..evaluation.layers import FIRST_AND_LAST, Layers, name_of
 from ..evaluation.run import PLACE, Settings
@@ -21,7 +22,7 @@ def add_eval_options(parser: argparse.ArgumentParser) -> None:
     """All but those of the model."""
     _add_task_options(parser)
     _add_configuration_options(parser)
-    _add_result_options(parser)
+    add_result_options(parser, "with every answer", "accuracy against budget")
     _add_answer_options(parser)
 
 
@@ -74,23 +75,6 @@ def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
         help="vision layers: the one whose CLS attention allots the budget, and the one whose picks the "
         "tokens; from 0, or negative from the end. A list that begins with a minus needs a =, as in "
         f"--layers=-1:-1 (default: {name_of(FIRST_AND_LAST)})",
-    )
-
-
-def _add_result_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("results", "a report goes to standard output").add_argument
-    add(
-        "--json",
-        type=option_types.json_target,
-        metavar="FILE",
-        help="also as JSON, with every answer; - for standard output instead of the report",
-    )
-    add("--markdown", type=option_types.new_file, metavar="FILE", help="also as Markdown")
-    add(
-        "--chart",
-        type=option_types.new_file,
-        metavar="FILE.png",
-        help="accuracy against budget; needs matplotlib",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..bench.chart import require_matplotlib
+from ..reporting import require_matplotlib
 
 # Okabe and Ito's, told apart by colour-blind people too; the first is that of the product.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..reporting import Table
+from ..reporting import Document, Report, Table
 
-Document = Mapping[str, Any]
 NOTE = (
     "Exact match in per cent, with 95 % intervals: Wilson's, for as many questions as would be independent "
     "(those about one picture are not). 'of full': as a part of the accuracy with all tokens, its interval "
@@ -20,15 +19,9 @@ TEXT_NOTE = (
 )
 
 
-def as_text(document: Document) -> str:
-    """The whole report for a terminal."""
-    return "\n\n".join([*(table.as_text() for table in tables(document)), *remarks(document)])
-
-
-def as_markdown(document: Document) -> str:
-    """The whole report for a document."""
-    parts = [f"`{document['command']}`", *(table.as_markdown() for table in tables(document))]
-    return "\n\n".join([*parts, *remarks(document)]) + "\n"
+def make_report(document: Document) -> Report:
+    """The whole report."""
+    return Report(document["command"], tables(document), remarks(document))
 
 
 def remarks(document: Document) -> list[str]:

@@ -162,8 +162,8 @@ def test_report_json_markdown_and_chart(tasks, tmp_path, run):
     assert out.startswith("3 questions about 2 pictures\n")
     assert all(label in out for label in labels)
     assert "thing (2)" in out
-    assert out == report.as_text(document) + "\n"
-    assert markdown.read_text() == report.as_markdown(document)
+    assert out == report.make_report(document).as_text() + "\n"
+    assert markdown.read_text() == report.make_report(document).as_markdown()
     assert markdown.read_text().startswith("`hired-gguf eval --tasks ")
     assert png.read_bytes().startswith(b"\x89PNG")
 

@@ -283,7 +283,7 @@ def test_listed_layers_join_the_other_lists(run, tmp_path):
         [-1, -1],
     ]
     assert [record["configuration"] for record in document["records"]] == labels
-    assert all(label in report.as_text(document) for label in labels)
+    assert all(label in report.make_report(document).as_text() for label in labels)
     assert "hired, cls, layers -1:-1" in chart.lines(document["configurations"])
     chart.draw(document, tmp_path / "c.png")
     assert (tmp_path / "c.png").stat().st_size > 1000
