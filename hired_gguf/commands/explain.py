@@ -15,9 +15,9 @@ from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_all, draw_one, numbers
 from ..files import write_whole
 from ..images.sources import LoadedImage
+from ..reporting import Table
 from ..selection.budget import TokenBudget
 from ..selection.policies import ALLOCATIONS
-from ..selection.selection import Selection
 
 EXAMPLES = """\
 examples:
@@ -165,16 +165,9 @@ def describe(out: Path, found: list[Explained]) -> list[str]:
     for each in found:
         chosen = each.selection
         kept = f"{chosen.visual_tokens} of {chosen.visual_tokens_full} visual tokens"
-        lines += [f"{chosen.config.allocation}: {kept}", *table(chosen)]
+        header, *rows = count_table(chosen)
+        lines += [Table(f"{chosen.config.allocation}: {kept}", header, tuple(rows)).as_text()]
         if each.answer is not None:
             lines.append(f"  answer: {printable(each.answer)}")
         lines.append("")
     return [*lines, f"drawn in {printable(str(out))}"]
-
-
-def table(selection: Selection) -> list[str]:
-    """Counts by partition, in columns."""
-    rows = count_table(selection)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
-    return [f"  {'  '.join(row)}" for row in cells]

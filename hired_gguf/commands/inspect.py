@@ -11,6 +11,7 @@ from ..console.terminal import printable
 from ..errors import BudgetError
 from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..native.load import core
+from ..reporting import Table
 from ..selection.budget import TokenBudget
 from ..selection.selection import most_visual_tokens
 from ..vision.encoding import tiling_of
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**facts(info), "grids": grids}))
     else:
-        print("\n".join([*describe(info), "", *table(grids), "", LEGEND]), end="")
+        print("\n".join([*describe(info), "", table(grids).as_text(), "", LEGEND]), end="")
     return 0
 
 
@@ -127,13 +128,12 @@ def describe(info: MmprojInfo) -> list[str]:
     return [printable(str(info.path)), *(f"  {name:<12} {printable(text)}" for name, text in rows.items())]
 
 
-def table(grids: list[dict[str, Any]]) -> list[str]:
-    """Tokens a grid, in columns."""
+def table(grids: list[dict[str, Any]]) -> Table:
+    """Tokens a grid."""
     names = [name for name in grids[0]["kept"] if name != "1.0"]  # that one is "full"
-    rows = [["grid", "partitions", "tokens", "full", *names]]
+    rows = []
     for grid in grids:
         kept = ["-" if grid["kept"][name] is None else str(grid["kept"][name]) for name in names]
         counts = [str(grid[key]) for key in ("partitions", "tokens", "full")]
-        rows.append(["{} x {}".format(*grid["grid"]), *counts, *kept])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        rows.append(("{} x {}".format(*grid["grid"]), *counts, *kept))
+    return Table("", ("grid", "partitions", "tokens", "full", *names), tuple(rows))

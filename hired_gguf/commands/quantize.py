@@ -25,6 +25,7 @@ from ..model_files.quantize import (
     quantize_mmproj,
     weight_types,
 )
+from ..reporting import Table, columns
 from ..vision.drift import Drift, measure_drift
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -182,18 +183,15 @@ def describe(report: dict[str, Any], drift: Drift | None) -> list[str]:
         [printable(f["path"]), "/".join(f["types"]), f"{f['bytes'] / 2**20:.1f} MiB"] for f in (before, after)
     ]
     rows[1][2] += f" ({after['bytes'] / before['bytes']:.0%})"
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if drift is None:
-        return lines
-    table = [
+    lines = columns(rows)
+    return lines if drift is None else [*lines, "", drift_table(drift).as_text()]
+
+
+def drift_table(drift: Drift) -> Table:
+    """How far the two files are apart."""
+    rows = (
         ("cosine of the rows", f"{drift.cosine_mean:.6f}", f"{drift.cosine_min:.6f}"),
         *((f"same tokens kept at {k.budget}", f"{k.mean:.3f}", f"{k.min:.3f}") for k in drift.kept),
-    ]
-    return [
-        *lines,
-        "",
-        f"{f'{drift.rows} rows of {drift.pictures} pictures':<24}  {'mean':>8}  {'least':>8}",
-        *(f"{name:<24}  {mean:>8}  {least:>8}" for name, mean, least in table),
-        f"{'relative error':<24}  {drift.relative_error:8.5f}",
-    ]
+        ("relative error", f"{drift.relative_error:.5f}", ""),
+    )
+    return Table("", (f"{drift.rows} rows of {drift.pictures} pictures", "mean", "least"), rows)
