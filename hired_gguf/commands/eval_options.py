@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Collection
 
-from ..console import option_types
+from ..console import option_groups, option_types
 from ..console.option_table import SHARED, add_shared
 from ..console.result_options import add_result_options
 from ..evaluation.configuration import BUDGETS, SELECTIONS
 from ..evaluation.layers import FIRST_AND_LAST, Layers, name_of
-from ..evaluation.run import PLACE, Settings
+from ..evaluation.run import Settings
+from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..selection.budget import DEFAULT as DEFAULT_BUDGET
 from ..selection.policies import ALLOCATIONS, NEWLINES
 
@@ -87,17 +88,8 @@ def _add_answer_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"longest answer in tokens (default: {Settings.max_tokens})",
     )
-    group.add_argument(
-        "--template",
-        dest="question_template",
-        default=PLACE,
-        metavar="TEXT",
-        help=f"around every question, as '{PLACE} Answer in one word.'",
-    )
-    chat = SHARED["template"]
+    option_groups.add_template_options(group, f"{QUESTION_PLACEHOLDER} Answer in one word.")
     add_shared(group, [SHARED["system"]])
-    group.add_argument("--chat-template", dest=chat.dest, choices=chat.choices, help=chat.help)
-    group.set_defaults(shared=(*group.get_default("shared"), chat.name))
 
 
 def names(allowed: Collection[str]) -> Callable[[str], list[str]]:

@@ -11,15 +11,16 @@ from pathlib import Path
 from types import FrameType
 
 from ..console import loading, option_groups
-from ..console.option_table import ANSWER, SHARED, add_shared
+from ..console.option_table import ANSWER, add_shared
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
 from ..errors import InputError, PromptError
 from ..model_files.mmproj import MmprojInfo, read_mmproj
+from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..qa.batch import ask_many
 from ..qa.inputs import Fields, every_question, read_tasks
 from ..qa.record import as_line
-from ..qa.settings import PLACE, Settings, settings_of_files
+from ..qa.settings import Settings, settings_of_files
 from ..qa.store import require_file
 from ..qa.task import FIELDS, Task, make_tasks
 from .qa_status import BatchStatus
@@ -92,19 +93,9 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_answer_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("answer")
-    add = group.add_argument
-    add("--schema", metavar="FILE", help="a JSON schema that every answer follows")
-    add(
-        "--template",
-        dest="question_template",
-        default=PLACE,
-        metavar="TEXT",
-        help=f"around every question, as 'Question: {PLACE}'",
-    )
-    chat = SHARED["template"]
-    add_shared(group, [option for option in ANSWER if option is not chat])
-    add("--chat-template", dest=chat.dest, choices=chat.choices, help=chat.help)
-    group.set_defaults(shared=(*group.get_default("shared"), chat.name))
+    group.add_argument("--schema", metavar="FILE", help="a JSON schema that every answer follows")
+    option_groups.add_template_options(group, f"Question: {QUESTION_PLACEHOLDER}")
+    add_shared(group, [option for option in ANSWER if option.name != "template"])
 
 
 def run(args: argparse.Namespace) -> int:

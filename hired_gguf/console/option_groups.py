@@ -6,6 +6,7 @@ import argparse
 import secrets
 from typing import Any
 
+from ..prompt.messages import QUESTION_PLACEHOLDER
 from .option_table import ANSWER, BUDGET, MODEL, SHARED, add_config_option, add_shared
 
 
@@ -54,6 +55,20 @@ def add_budget_options(parser: argparse.ArgumentParser) -> None:
 def add_answer_options(parser: argparse.ArgumentParser) -> None:
     """Prompt and sampling."""
     add_shared(parser.add_argument_group("answer"), ANSWER)
+
+
+def add_template_options(group: argparse._ArgumentGroup, example: str) -> None:
+    """What stands around every question, where a command asks many; so the model's is --chat-template."""
+    group.add_argument(
+        "--template",
+        dest="question_template",
+        default=QUESTION_PLACEHOLDER,
+        metavar="TEXT",
+        help=f"around every question, as '{example}'",
+    )
+    chat = SHARED["template"]
+    group.add_argument("--chat-template", dest=chat.dest, choices=chat.choices, help=chat.help)
+    group.set_defaults(shared=(*(group.get_default("shared") or ()), chat.name))
 
 
 def answer_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from functools import partial
 
 from ..chat.answer import Answer
 from ..context.visual_rows import Selector
-from ..errors import InputError
 from ..images.load import load_image
 from ..images.sources import LoadedImage
 from ..model import LlavaNext
+from ..prompt.messages import QUESTION_PLACEHOLDER, check_question_template
 from ..vision.encoding import EncodedImage, tiling_of
 from .configuration import Configuration
 from .layers import require_layers
@@ -22,7 +22,6 @@ from .results import Results
 from .selectors import OtherAttention, OtherLayers, attention_for, layers_needed
 from .tasks import Picture, count
 
-PLACE = "{question}"
 #: Gets how many answers there are, and how many there will be.
 OnAnswer = Callable[[int, int], None]
 
@@ -37,12 +36,11 @@ class Settings:
 
     seed: int = 0
     max_tokens: int = 32
-    template: str = PLACE
+    template: str = QUESTION_PLACEHOLDER
     system: str | None = None
 
     def __post_init__(self) -> None:
-        if PLACE not in self.template:
-            raise InputError(f"template is {self.template!r}; it must hold {PLACE}")
+        check_question_template(self.template)
 
 
 def evaluate(
@@ -120,7 +118,7 @@ def _ask(
     """One answer, with the numbers that it would have in a fresh context."""
     answer: Answer = llm.ask(
         image if configuration.shows_pictures else None,
-        settings.template.replace(PLACE, question),
+        settings.template.replace(QUESTION_PLACEHOLDER, question),
         system=settings.system,
         max_tokens=settings.max_tokens,
         fresh=True,

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import PromptError
+from ..errors import InputError, PromptError
 from ..images.sources import ImageSource
 
 Images = ImageSource | Sequence[ImageSource] | None
 Messages = Sequence[Mapping[str, Any]]
 
+#: Where the question goes in a text around every question.
+QUESTION_PLACEHOLDER = "{question}"
 ROLES = ("system", "user", "assistant", "tool", "function")
 
 
@@ -47,6 +49,12 @@ def user_message(text: str, image: Images = None) -> dict[str, Any]:
     images = list(image) if isinstance(image, (list, tuple)) else [] if image is None else [image]
     parts: list[dict[str, Any]] = [{"type": "image", "image": source} for source in images]
     return {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
+
+
+def check_question_template(template: str) -> None:
+    """Raise InputError unless a text around every question says where the question goes."""
+    if not isinstance(template, str) or QUESTION_PLACEHOLDER not in template:
+        raise InputError(f"template is {template!r}; it must hold {QUESTION_PLACEHOLDER}")
 
 
 def parse_messages(messages: Messages) -> list[Turn]:

@@ -13,12 +13,13 @@ from typing import Any
 
 from ..chat.answer import Answer, Answerer
 from ..errors import ClosedError, CrashError
+from ..prompt.messages import QUESTION_PLACEHOLDER
 from . import schema
 from .memory_store import Memory
 from .pictures import Picture, group_by_image
 from .progress import BatchProgress, OnProgress
 from .record import Record, make_record
-from .settings import PLACE, Settings
+from .settings import Settings
 from .store import MOST_ATTEMPTS, Store
 from .task import Task, Tasks, identity, make_tasks
 
@@ -202,7 +203,7 @@ class _Run:
             options["grammar"] = schema.make_grammar(wanted)
         answer: Answer = self._answerer.ask(
             image,
-            settings.template.replace(PLACE, task.question),
+            settings.template.replace(QUESTION_PLACEHOLDER, task.question),
             budget=settings.token_budget
             if task.budget is None
             else settings.token_budget.changed(budget=task.budget),

@@ -13,11 +13,10 @@ from typing import Any
 from ..errors import InputError
 from ..model_files.gguf_file import fingerprint, read_gguf
 from ..model_files.mmproj import MmprojInfo
+from ..prompt.messages import QUESTION_PLACEHOLDER, check_question_template
 from ..prompt.sampling import check_names
 from ..selection.budget import DEFAULT, TokenBudget
 from .schema import load_schema
-
-PLACE = "{question}"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Settings:
     mmproj: str
     token_budget: TokenBudget = DEFAULT
     chat_template: str | None = None
-    template: str = PLACE
+    template: str = QUESTION_PLACEHOLDER
     system: str | None = None
     max_tokens: int = 256
     temperature: float = 0.0
@@ -44,8 +43,7 @@ class Settings:
     sampling: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.template, str) or PLACE not in self.template:
-            raise InputError(f"template is {self.template!r}; it must hold {PLACE}")
+        check_question_template(self.template)
         check_names(self.sampling)
         try:
             json.dumps(self.as_dict(), allow_nan=False)
