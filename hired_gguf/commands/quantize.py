@@ -14,6 +14,7 @@ from ..console.option_table import SHARED, add_config_option, add_shared
 from ..console.terminal import StatusLine, printable, say
 from ..console.usage import UsageError
 from ..errors import InputError
+from ..images.find import find_pictures
 from ..images.load import load_image
 from ..model_files.gguf_file import GGUFFile, read_gguf
 from ..model_files.mmproj import MmprojInfo, read_mmproj
@@ -28,7 +29,6 @@ from ..model_files.quantize import (
 from ..reporting import Table, columns
 from ..vision.drift import Drift, measure_drift
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DESCRIPTION = """\
 Write a mmproj file with its matrices in another type; norms, biases, embeddings and metadata stay as they
 are. Then encode a few pictures with both files and show how far the results are apart.
@@ -96,7 +96,7 @@ def existing_path(text: str) -> Path:
 
 def run(args: argparse.Namespace) -> int:
     """Write, compare, report."""
-    pictures = find_pictures(args.images) if args.images else None
+    pictures = sound_pictures(args.images) if args.images else None
     info = read_mmproj(args.mmproj)
     source = read_gguf(info.path)
     left = [name for name, kind in matrix_types(source, args.type).items() if kind != args.type]
@@ -143,19 +143,15 @@ def write(args: argparse.Namespace, info: MmprojInfo, status: StatusLine) -> Non
         raise UsageError(str(error)) from None
 
 
-def find_pictures(paths: list[Path]) -> list[Path]:
+def sound_pictures(paths: list[Path]) -> list[str]:
     """Files as given, and the pictures in folders; each is decoded once, since all else takes minutes.
 
     Raises UsageError, ImageError.
     """
-    found: list[Path] = []
-    for path in paths:
-        inside = (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        )
-        if not inside:
-            raise UsageError(f"no pictures in the folder {str(path)!r} ({' '.join(SUFFIXES)})")
-        found += inside
+    try:
+        found = [picture for path in paths for picture in find_pictures(path)]
+    except InputError as error:
+        raise UsageError(str(error)) from None
     for picture in found:
         load_image(picture)
     return found

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import InputError
+from ..images.find import find_pictures
 
 Fields = dict[str, Any]
 
-#: What counts as a picture in a folder.
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 MAX_LINE = 64 << 20
 
@@ -26,23 +23,6 @@ def every_question(images: Iterable[str], questions: Sequence[str]) -> list[Fiel
     """Every question about every picture, picture by picture. Raises InputError where there is none."""
     found = list(dict.fromkeys(path for image in images for path in find_pictures(image)))
     return [{"image": path, "question": question} for path in found for question in questions]
-
-
-def find_pictures(where: str) -> list[str]:
-    """The pictures in a folder, or the files that a glob names, in name order.
-
-    In a folder, names that begin with a dot and names without one of PICTURES are left alone. Raises
-    InputError if nothing is left.
-    """
-    if os.path.isdir(where):
-        names = sorted(name for name in os.listdir(where) if not name.startswith("."))
-        found = [os.path.join(where, name) for name in names if name.lower().endswith(PICTURES)]
-    else:
-        found = [where] if os.path.exists(where) else sorted(glob.glob(where, recursive=True))
-    found = [path for path in found if os.path.isfile(path)]
-    if not found:
-        raise InputError(f"no pictures in {where!r}; a folder must hold files of {', '.join(PICTURES)}")
-    return found
 
 
 def read_tasks(source: str) -> list[Fields]:

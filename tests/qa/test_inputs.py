@@ -11,7 +11,8 @@ import pytest
 from pictures import picture
 
 from hired_gguf import BudgetError, InputError, PromptError, TokenBudget
-from hired_gguf.qa.inputs import every_question, find_pictures, read_tasks
+from hired_gguf.images.find import find_pictures
+from hired_gguf.qa.inputs import every_question, read_tasks
 from hired_gguf.qa.pictures import Picture, group_by_image
 from hired_gguf.qa.schema import load_schema
 from hired_gguf.qa.settings import Settings
