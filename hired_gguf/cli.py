@@ -18,7 +18,7 @@ from .commands import ask, bench, chat, doctor, eval, explain, inspect, qa, quan
 from .console.option_sources import fill
 from .console.terminal import say
 from .console.usage import UsageError
-from .errors import BudgetError, HiredError, NativeError, OutputError
+from .errors import BudgetError, HiredError, OutputError
 from .native.load import VERSION
 from .native.log import NativeLog
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _discard_output()
             return 141
         except Exception as error:
-            say(f"error: {describe(error, log.first_error)}")
+            say(f"error: {describe(error, log)}")
             return 2 if isinstance(error, (UsageError, BudgetError, OutputError)) else 1
 
 
@@ -89,13 +89,11 @@ def _run(argv: Sequence[str] | None, log: NativeLog) -> int:
     return code
 
 
-def describe(error: Exception, native: str) -> str:
-    """The text of an error; llama.cpp's first complaint if it is to blame, the type if nobody planned it."""
-    text = str(error)
-    planned = isinstance(error, (HiredError, UsageError, OSError)) and text
-    if native and (not planned or isinstance(error, NativeError)):
-        text += f"; llama.cpp says: {native}"
-    return text if planned else f"{type(error).__name__}: {text} (-vv shows where)"
+def describe(error: Exception, log: NativeLog) -> str:
+    """The text of an error, and how to learn more if nobody planned it."""
+    planned = isinstance(error, (HiredError, UsageError, OSError)) and bool(str(error))
+    text = log.describe(error, planned)
+    return text if planned else f"{text} (-vv shows where)"
 
 
 def _discard_output() -> None:

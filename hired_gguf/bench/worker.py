@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-from ..errors import HiredError, NativeError
+from ..errors import HiredError
 from ..native.log import NativeLog
 from .engine import Engine, Settings
 from .engine_hired import OurEngine
@@ -48,10 +48,8 @@ class Worker:
         try:
             return {"result": getattr(self, request.pop("do"))(**request)}
         except Exception as error:
-            planned = isinstance(error, (HiredError, OSError)) and str(error)
-            text = str(error) if planned else f"{type(error).__name__}: {error}"
-            native = self._log.first_error if isinstance(error, NativeError) or not planned else ""
-            return {"error": f"{text}; llama.cpp says: {native}" if native else text}
+            planned = isinstance(error, (HiredError, OSError)) and bool(str(error))
+            return {"error": self._log.describe(error, planned)}
 
 
 def main(verbose: bool) -> None:

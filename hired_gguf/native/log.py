@@ -10,6 +10,8 @@ import llama_cpp
 
 from .llama import restore_log
 
+from ..errors import NativeError
+
 # Of ggml_log_level. llama-cpp-python 0.3.36 numbers them one lower, so shows warnings and hides errors.
 ERROR = 4
 
@@ -27,6 +29,12 @@ class NativeLog:
             self.first_error = text.decode(errors="replace").strip()
         if self.verbose and sys.stderr is not None:
             print(text.decode(errors="replace"), end="", file=sys.stderr, flush=True)
+
+    def describe(self, error: Exception, planned: bool) -> str:
+        """The text of an error; the type if nobody planned it, llama.cpp's complaint if it is to blame."""
+        text = str(error) if planned else f"{type(error).__name__}: {error}"
+        to_blame = self.first_error and (not planned or isinstance(error, NativeError))
+        return f"{text}; llama.cpp says: {self.first_error}" if to_blame else text
 
     def __enter__(self) -> NativeLog:
         self._callback = llama_cpp.llama_log_callback(self.hear)  # kept: ctypes does not
