@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 from typing import Any
 
 from ..prompt.messages import QUESTION_PLACEHOLDER
+from ..prompt.sampling import random_seed
 from .option_table import ANSWER, BUDGET, MODEL, SHARED, add_config_option, add_shared
 
 
@@ -77,7 +77,5 @@ def answer_options(args: argparse.Namespace) -> dict[str, Any]:
         "system": args.system,
         "max_tokens": args.max_tokens,
         "temperature": args.temperature,
-        "seed": secrets.randbelow(2**32)
-        if args.seed is None
-        else args.seed,  # llama-cpp-python's is constant
+        "seed": random_seed() if args.seed is None else args.seed,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import secrets
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -33,7 +34,7 @@ PASSED_ON = (
     "logit_bias",
 )
 
-_OTHERS = (
+_HANDLED_HERE = (
     "stop",
     "max_tokens",
     "grammar",
@@ -70,7 +71,7 @@ _WHOLE_NUMBERS = {  # as far as the C types behind them reach
 
 def check_names(options: Mapping[str, Any]) -> None:
     """Refuse a misspelt option, which would otherwise have no effect. Raises PromptError."""
-    known = PASSED_ON + _OTHERS
+    known = PASSED_ON + _HANDLED_HERE
     for name in options:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -108,6 +109,11 @@ def _check_bias(bias: Any, n_vocab: int) -> None:
         if not str(token).isdecimal() or int(token) >= n_vocab:
             raise PromptError(f"logit_bias names token {token!r}; allowed: 0 to {n_vocab - 1}")
         _number(f"logit_bias[{token}]", value)
+
+
+def random_seed() -> int:
+    """A seed for answers that shall differ: where none is given, llama-cpp-python's is constant."""
+    return secrets.randbelow(2**32)
 
 
 def stop_strings(stop: str | Sequence[str] | None, of_template: Sequence[str]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -14,6 +13,7 @@ from typing import Any
 from ..chat.answer import Answer, Answerer
 from ..errors import ClosedError, CrashError
 from ..prompt.messages import QUESTION_PLACEHOLDER
+from ..prompt.sampling import random_seed
 from . import schema
 from .memory_store import Memory
 from .pictures import Picture, group_by_image
@@ -198,7 +198,7 @@ class _Run:
         image = picture.load()
         options: dict[str, Any] = settings.ask_options()
         if settings.seed is None and settings.temperature > 0:
-            options["seed"] = secrets.randbelow(2**32)  # llama-cpp-python's is constant
+            options["seed"] = random_seed()
         if (wanted := self._schema(task)) is not None:
             options["grammar"] = schema.make_grammar(wanted)
         answer: Answer = self._answerer.ask(
