@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, short
 from ..images.load import load_image
+from ..qa.inputs import json_object, numbered_lines
 from .matching import normalise
 from .tasks import Picture, Question
 
@@ -23,10 +24,11 @@ def read_pictures(path: Path) -> list[Picture]:
     """
     found: dict[Path, list[Question]] = {}
     try:
-        lines = path.read_bytes().splitlines()
+        with path.open("rb") as file:
+            lines = list(numbered_lines(file, str(path)))
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from None
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         if line.strip():
             image, question = _parse(line, number, path)
             found.setdefault(image, []).append(question)
@@ -35,16 +37,9 @@ def read_pictures(path: Path) -> list[Picture]:
     return [Picture(str(image), partial(load_image, image), tuple(qs)) for image, qs in found.items()]
 
 
-def _parse(line: bytes, number: int, path: Path) -> tuple[Path, Question]:
+def _parse(line: str, number: int, path: Path) -> tuple[Path, Question]:
     where = f"{path}, line {number}"
-    try:
-        fields = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{where} is not UTF-8: {error.reason}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise InputError(f"{where} is a JSON {type(fields).__name__}; needed is one object a line")
+    fields = json_object(line, where)
     try:
         question = Question(
             id=_id(fields.get("id", number)),
@@ -60,7 +55,7 @@ def _parse(line: bytes, number: int, path: Path) -> tuple[Path, Question]:
 def _id(value: Any) -> str | int:
     if isinstance(value, (str, int)) and not isinstance(value, bool):
         return value
-    raise InputError(f"id is {_short(value)}; allowed: a text or a whole number")
+    raise InputError(f"id is {_shown(value)}; allowed: a text or a whole number")
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
@@ -68,7 +63,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
         raise InputError(f"{name} is missing")
     value = fields[name]
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{name} is {_short(value)}; allowed: a text that is not empty")
+        raise InputError(f"{name} is {_shown(value)}; allowed: a text that is not empty")
     return value
 
 
@@ -88,13 +83,12 @@ def _answers(fields: Mapping[str, Any]) -> tuple[str, ...]:
     given = fields[name] if name == "answers" else [fields[name]]
     if not isinstance(given, list) or not all(isinstance(answer, str) for answer in given):
         allowed = "a list of texts" if name == "answers" else "a text"
-        raise InputError(f"{name} is {_short(fields[name])}; allowed: {allowed}")
+        raise InputError(f"{name} is {_shown(fields[name])}; allowed: {allowed}")
     found = tuple(dict.fromkeys(answer for answer in given if normalise(answer)))
     if not found:
-        raise InputError(f"{name} is {_short(fields[name])}: nothing that could be matched")
+        raise InputError(f"{name} is {_shown(fields[name])}: nothing that could be matched")
     return found
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _shown(value: Any) -> str:
+    return short(json.dumps(value, ensure_ascii=False))

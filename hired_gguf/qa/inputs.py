@@ -44,10 +44,10 @@ def read_tasks(source: str) -> list[Fields]:
 
 
 def _parse(file: BinaryIO, name: str, suffix: str) -> list[Fields]:
-    lines = list(_lines(file, name))
+    lines = list(numbered_lines(file, name))
     first = next((line.lstrip()[:1] for _, line in lines if line.strip()), "")
     if suffix in JSON_LINES or (suffix != ".csv" and first in ("{", "[")):
-        tasks = [_object(line, f"{name}, line {number}") for number, line in lines if line.strip()]
+        tasks = [json_object(line, f"{name}, line {number}") for number, line in lines if line.strip()]
     else:
         tasks = list(_rows("".join(line for _, line in lines), name))
     if not tasks:
@@ -55,7 +55,8 @@ def _parse(file: BinaryIO, name: str, suffix: str) -> list[Fields]:
     return tasks
 
 
-def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+def numbered_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file and their numbers from 1. Raises InputError, naming file and line."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
         number += 1
@@ -67,7 +68,8 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
             raise InputError(f"{name}, line {number} is not UTF-8: {error.reason}") from None
 
 
-def _object(line: str, where: str) -> Fields:
+def json_object(line: str, where: str) -> Fields:
+    """The JSON object of a line. Raises InputError, naming where it stands."""
     try:
         value = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
