@@ -1,9 +1,14 @@
-"""Every exception that a user of hired-gguf can cause, in one place.
+"""Every exception that a user of hired-gguf can cause, in one place; and how their texts show values.
 
 Each also derives from the built-in exception that a caller would expect, so ``except ValueError`` works.
 """
 
 from __future__ import annotations
+
+
+def short(text: str, most: int = 60) -> str:
+    """A value's text for a message, cut if it is longer than ``most`` characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 class HiredError(Exception):

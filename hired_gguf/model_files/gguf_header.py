@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn, TypeAlias
 
-from ..errors import ModelFormatError
+from ..errors import ModelFormatError, short
 from ..files import open_regular
 
 MAX_HEADER: Final = 24 << 20  # the largest vocabularies and merge lists need about 12 MiB
@@ -114,11 +114,11 @@ class Header:
         """Read UTF-8 without NUL, at which C readers would cut it."""
         data = self.take(length, what)
         if b"\0" in data:
-            self.fail(f"{what} holds a NUL character: {_short(data)}")
+            self.fail(f"{what} holds a NUL character: {short(repr(data))}")
         try:
             return data.decode()
         except UnicodeDecodeError:
-            self.fail(f"{what} is not valid UTF-8: {_short(data)}")
+            self.fail(f"{what} is not valid UTF-8: {short(repr(data))}")
 
     def name(self, what: str, most: int) -> str:
         """Read a name of 1 to ``most`` bytes."""
@@ -208,7 +208,3 @@ def _known(header: Header, code: int, what: str) -> int:
     if code not in SCALARS:
         header.fail(f"{what} has the unknown type {code}; 0 to 12 are defined")
     return code
-
-
-def _short(data: bytes) -> str:
-    return repr(data if len(data) <= 60 else data[:60] + b"...")

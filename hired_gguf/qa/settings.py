@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, short
 from ..model_files.gguf_file import fingerprint, read_gguf
 from ..model_files.mmproj import MmprojInfo
 from ..prompt.messages import QUESTION_PLACEHOLDER, check_question_template
@@ -70,9 +70,9 @@ class Settings:
         """How a record's settings differ from these, as "budget was 0.2 and is 0.4"."""
         theirs = settings_of(record)
         return [
-            f"{name} was {_short(theirs.get(name))} and is {_short(ours)}"
+            f"{name} was {short(was)} and is {short(now)}"
             for name, ours in self.as_dict().items()
-            if json.dumps(theirs.get(name)) != json.dumps(ours)  # 1 is a token, 1.0 is all
+            if (was := _json(theirs.get(name))) != (now := _json(ours))  # 1 is a token, 1.0 is all
         ]
 
 
@@ -98,11 +98,10 @@ def settings_of_files(
     )
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a record was made with."""
     return {"model": record["model"], "mmproj": record["mmproj"], **record["settings"]}
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import HiredError, InputError
+from ..errors import HiredError, InputError, short
 from ..images.sources import describe
 from ..selection.budget import TokenBudget
 from .schema import load_schema
@@ -101,19 +101,21 @@ def _id(value: Any) -> str | int:
         return str(value)
     if _is_whole(value):
         return int(value)
-    raise InputError(f"id is {_short(value)}; allowed: a string or a whole number")
+    raise InputError(f"id is {short(repr(value))}; allowed: a string or a whole number")
 
 
 def _image(value: Any) -> Any:
     allowed = (str, os.PathLike, bytes, Image.Image, np.ndarray)
     if isinstance(value, allowed) and not (isinstance(value, (str, bytes)) and not value):
         return value
-    raise InputError(f"image is {_short(value)}; allowed: a path, a URL, bytes, a PIL image or a uint8 array")
+    raise InputError(
+        f"image is {short(repr(value))}; allowed: a path, a URL, bytes, a PIL image or a uint8 array"
+    )
 
 
 def _question(value: Any) -> str:
     if not isinstance(value, str):
-        raise InputError(f"question is {_short(value)}; allowed: a string")
+        raise InputError(f"question is {short(repr(value))}; allowed: a string")
     if not value.strip():
         raise InputError("question is empty")
     try:
@@ -130,7 +132,7 @@ def _budget(value: Any) -> int | float:
 def _max_tokens(value: Any) -> int:
     if _is_whole(value) and 1 <= value <= _MOST_TOKENS:
         return int(value)
-    raise InputError(f"max_tokens is {_short(value)}; allowed: a whole number from 1 to {_MOST_TOKENS}")
+    raise InputError(f"max_tokens is {short(repr(value))}; allowed: a whole number from 1 to {_MOST_TOKENS}")
 
 
 _CHECKS = {
@@ -147,11 +149,6 @@ def _is_whole(value: Any) -> bool:
     """Also 32.0: pandas makes the integers of a column with gaps floats."""
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
     return whole and not isinstance(value, bool)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else text[:100] + "..."
 
 
 def identity(task: Task) -> str:
