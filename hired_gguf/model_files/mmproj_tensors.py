@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, NoReturn
 from ..errors import ModelFormatError, UnsupportedModelError
 from .gguf_file import GGUFFile, TensorInfo
 
-LETTERS: Final = {
+SIZES_BY_LETTER: Final = {
     "C": "3 colours",
     "D": "clip.vision.embedding_length",
     "F": "clip.vision.feed_forward_length",
@@ -126,7 +126,7 @@ def _check_blocks(file: GGUFFile, layers: int) -> None:
 def _check_tensor(file: GGUFFile, tensor: TensorInfo, need: Need, sizes: Mapping[str, int]) -> None:
     shape = tuple(sizes[letter] for letter in need.shape)
     if _trim(tensor.shape) != _trim(shape):
-        meaning = ", ".join(LETTERS[letter] for letter in need.shape)
+        meaning = ", ".join(SIZES_BY_LETTER[letter] for letter in need.shape)
         _fail(
             file,
             f"the tensor {tensor.name!r} has the shape {list(tensor.shape)}, not {list(shape)} = [{meaning}]",

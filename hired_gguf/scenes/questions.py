@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from .scene import Question, Scene
 from .words import COLOURS, FIGURES, PLATES, SHAPES
 
-APART = 0.06  # of the picture: what is nearer to the middle is neither left nor right of it
-MOST = 5  # things counted
+CLEAR_OF_MIDDLE = 0.06  # of the picture: what is nearer to the middle is neither left nor right of it
+MOST_COUNTED = 5  # things counted
 
 
 def questions(scene: Scene, rng: random.Random) -> list[Question]:
@@ -39,7 +39,7 @@ def _value(scene: Scene, rng: random.Random) -> Iterator[Question]:
 def _count(scene: Scene, rng: random.Random) -> Iterator[Question]:
     counts = Counter(item.shape for item in scene.items)
     for shape in SHAPES:
-        if counts[shape] <= MOST and (counts[shape] or rng.random() < 0.25):
+        if counts[shape] <= MOST_COUNTED and (counts[shape] or rng.random() < 0.25):
             wordings = (f"How many {shape}s are there?", f"Count the {shape}s.")
             yield Question("count", rng.choice(wordings), str(counts[shape]))
 
@@ -69,7 +69,7 @@ def _position(scene: Scene, rng: random.Random) -> Iterator[Question]:
     for item in scene.of(*SHAPES):
         axis = rng.randrange(2)
         distance = item.centre[axis] / scene.image.size[axis] - 0.5
-        if names[item.name] > 1 or abs(distance) < APART:
+        if names[item.name] > 1 or abs(distance) < CLEAR_OF_MIDDLE:
             continue
         low, high = ("left", "right") if axis == 0 else ("above", "below")
         of = " of" if axis == 0 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from .words import DIGITS, FIELDS, LETTERS, NAMES, WORDS
+from .words import CODE_LETTERS, DIGITS, FIELDS, NAMES, WORDS
 
 
 def plate_text(rng: random.Random) -> tuple[str, str]:
@@ -13,7 +13,7 @@ def plate_text(rng: random.Random) -> tuple[str, str]:
     if kind == "number":
         return kind, _digits(rng, rng.choice((2, 3, 3, 4)))
     if kind == "code":
-        code = [rng.choice(LETTERS), rng.choice(DIGITS), rng.choice(LETTERS + DIGITS)]
+        code = [rng.choice(CODE_LETTERS), rng.choice(DIGITS), rng.choice(CODE_LETTERS + DIGITS)]
         return kind, "".join(code)
     return kind, rng.choice(WORDS)
 
@@ -26,7 +26,7 @@ def field_text(rng: random.Random, field: str) -> tuple[str, str]:
     if kind == "day":
         return kind, f"{rng.randint(1, 28)}.{rng.randint(1, 9)}"
     if kind == "place":
-        return kind, rng.choice(LETTERS) * rng.randint(0, 1) + _digits(rng, rng.choice((1, 2)))
+        return kind, rng.choice(CODE_LETTERS) * rng.randint(0, 1) + _digits(rng, rng.choice((1, 2)))
     return kind, rng.choice(NAMES)
 
 

@@ -34,6 +34,6 @@ _WORDS = (
 )
 NAMES, WORDS = _NAMES.split(), _WORDS.split()
 DIGITS = "0123456789"
-LETTERS = "ACEFHJKLMNPRTUVWXY"  # of codes: none that is easily taken for a digit, as B for 8 and O for 0
+CODE_LETTERS = "ACEFHJKLMNPRTUVWXY"  # of codes: none that is easily taken for a digit, as B for 8 and O for 0
 CHARACTERS = DIGITS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "."
 LONGEST = 5  # characters of a text

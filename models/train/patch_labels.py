@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from hired_gguf._core import Tiling
 from hired_gguf.scenes import Item, Scene
 from hired_gguf.scenes.geometry import Transform, cover, most, moved, shows, views
-from hired_gguf.scenes.questions import APART, MOST
+from hired_gguf.scenes.questions import CLEAR_OF_MIDDLE, MOST_COUNTED
 from hired_gguf.scenes.scene import Box
 from hired_gguf.scenes.words import CHARACTERS, COLOURS, FIELDS, LONGEST, SHAPES
 
 from .sizes import PATCH, SIDE
 
 UNKNOWN = 255
-COUNTED = MOST + 2  # nothing said, 0 .. MOST
+COUNTED = MOST_COUNTED + 2  # nothing said, 0 .. MOST_COUNTED
 #: Groups and their numbers of classes, in the order of the last axis of `label`'s result.
 GROUPS = {
     **{f"character {i}": len(CHARACTERS) + 1 for i in range(LONGEST)},  # the i-th of its text
@@ -55,7 +55,7 @@ def label(scene: Scene, tiling: Tiling) -> NDArray[np.uint8]:
     busy = out[0, :, SHAPE] > 0
     counts = Counter(item.shape for item in scene.items)
     for i, shape in enumerate(SHAPES):
-        out[0, busy, FIRST_COUNT + i] = min(counts[shape], MOST) + 1
+        out[0, busy, FIRST_COUNT + i] = min(counts[shape], MOST_COUNTED) + 1
     out[1:, :, ACROSS : DOWN + 1] = 0
     for groups in (slice(LENGTH + 1), slice(FIELD, FIELD + 1)):
         text = out[0, :, groups]
@@ -66,7 +66,7 @@ def label(scene: Scene, tiling: Tiling) -> NDArray[np.uint8]:
 def _sides(item: Item, scene: Scene) -> list[int]:
     """Before the picture's middle 1, in it 2, behind it 3: across and down."""
     places = (centre / size for centre, size in zip(item.centre, scene.image.size, strict=True))
-    return [1 + (place > 0.5 - APART) + (place >= 0.5 + APART) for place in places]
+    return [1 + (place > 0.5 - CLEAR_OF_MIDDLE) + (place >= 0.5 + CLEAR_OF_MIDDLE) for place in places]
 
 
 def _item(grid: NDArray[np.uint8], item: Item, sides: list[int], transform: Transform) -> None:
