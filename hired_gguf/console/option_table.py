@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..model_files.gguf_fields import INT32_MAX
 from ..prompt.templates import BUILT_IN
 from ..selection.budget import DEFAULT
 from ..selection.policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS, meanings
 from . import option_types
-
-LARGEST_INT = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ MODEL = (
         "gpu-layers",
         "layers of the language model on the GPU, -1 for all (default: -1)",
         -1,
-        option_types.number(int, -1, LARGEST_INT),
+        option_types.number(int, -1, INT32_MAX),
         _WHOLE,
         "N",
     ),
@@ -114,7 +113,7 @@ BUDGET = (
         "tokens",
         "the same as an exact number of visual tokens",
         None,
-        option_types.number(int, 1, LARGEST_INT),
+        option_types.number(int, 1, INT32_MAX),
         _WHOLE,
         "N",
     ),
@@ -156,7 +155,7 @@ ANSWER = (
         "max-tokens",
         "longest answer in tokens (default: 256)",
         256,
-        option_types.number(int, 1, LARGEST_INT),
+        option_types.number(int, 1, INT32_MAX),
         _WHOLE,
         "N",
     ),

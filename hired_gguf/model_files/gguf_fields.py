@@ -11,7 +11,7 @@ from .gguf_file import GGUFFile
 from .gguf_header import GGUFType, Skipped
 
 T = TypeVar("T")
-INT32_MAX: Final = 2**31 - 1
+INT32_MAX: Final = 2**31 - 1  # llama.cpp counts in C ints
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from types import TracebackType
 
 import llama_cpp
 
-from .llama import restore_log
-
 from ..errors import NativeError
+from .llama import restore_log
 
 # Of ggml_log_level. llama-cpp-python 0.3.36 numbers them one lower, so shows warnings and hides errors.
 ERROR = 4

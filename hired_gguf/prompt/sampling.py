@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import PromptError
+from ..model_files.gguf_fields import INT32_MAX
 from ..selection.budget import BUDGET_OPTIONS
 
 #: Keyword arguments that go to ``Llama.create_completion`` as they are.
@@ -61,10 +62,10 @@ _NUMBERS = (
     "mirostat_eta",
 )
 _WHOLE_NUMBERS = {  # as far as the C types behind them reach
-    "top_k": (-(2**31), 2**31 - 1),
+    "top_k": (-(2**31), INT32_MAX),
     "seed": (0, 2**32 - 1),
     "mirostat_mode": (0, 2),
-    "top_logprobs": (0, 2**31 - 1),
+    "top_logprobs": (0, INT32_MAX),
     "max_tokens": (-(2**63), 2**63 - 1),
 }
 

@@ -15,13 +15,12 @@ from PIL import Image
 
 from ..errors import HiredError, InputError, short
 from ..images.sources import describe
+from ..model_files.gguf_fields import INT32_MAX
 from ..selection.budget import TokenBudget
 from .schema import load_schema
 
 #: What a task may hold; ``image`` and ``question`` it must.
 FIELDS = ("image", "question", "id", "budget", "max_tokens", "schema")
-
-_MOST_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +129,9 @@ def _budget(value: Any) -> int | float:
 
 
 def _max_tokens(value: Any) -> int:
-    if _is_whole(value) and 1 <= value <= _MOST_TOKENS:
+    if _is_whole(value) and 1 <= value <= INT32_MAX:
         return int(value)
-    raise InputError(f"max_tokens is {short(repr(value))}; allowed: a whole number from 1 to {_MOST_TOKENS}")
+    raise InputError(f"max_tokens is {short(repr(value))}; allowed: a whole number from 1 to {INT32_MAX}")
 
 
 _CHECKS = {
