@@ -39,7 +39,7 @@ docs/evaluation.md has more.
 """
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: option_groups.Commands) -> None:
     """Add the command."""
     parser = option_groups.new_parser(
         commands,

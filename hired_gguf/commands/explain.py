@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from ..console import loading, option_groups, option_types
 from ..console.terminal import StatusLine, printable
@@ -28,7 +27,7 @@ examples:
 """
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: option_groups.Commands) -> None:
     """Add the command."""
     parser = option_groups.new_parser(
         commands,

@@ -30,7 +30,7 @@ full    tokens that the language model sees with none dropped, for a picture of 
 """
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: option_groups.Commands) -> None:
     """Add the command."""
     parser = option_groups.new_parser(
         commands,

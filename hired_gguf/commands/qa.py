@@ -37,7 +37,7 @@ the fields of tasks and records.
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: option_groups.Commands) -> None:
     """Add the command."""
     parser = option_groups.new_parser(
         commands,

@@ -45,7 +45,7 @@ examples:
 """
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: option_groups.Commands) -> None:
     """Add the command."""
     parser = option_groups.new_parser(
         commands, "quantize", "write a mmproj file in another type", DESCRIPTION, EXAMPLES

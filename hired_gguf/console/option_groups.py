@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..prompt.sampling import random_seed
 from .option_table import ANSWER, BUDGET, MODEL, SHARED, add_config_option, add_shared
 
+#: Where a command adds its parser.
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 
 def new_parser(
-    commands: Any, name: str, help: str, description: str, example: str
+    commands: Commands, name: str, help: str, description: str, example: str
 ) -> argparse.ArgumentParser:
     """A subcommand with ``-v`` and examples under its help, whose first the list of commands shows too."""
     first = example.partition("examples:\n")[2].partition("\n")[0].strip()
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = commands.add_parser(
         name,
         help=f"{help}\n  {first}".replace("%", "%%"),
         description=description,
