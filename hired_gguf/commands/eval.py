@@ -22,8 +22,7 @@ from ..evaluation.task_file import read_pictures
 from ..evaluation.tasks import Picture, sample
 from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
-from .eval_configurations import configurations_of
-from .eval_options import BUILTIN, QUESTIONS, add_eval_options
+from .eval_options import BUILTIN, QUESTIONS, add_eval_options, configurations_of
 from .eval_status import EvalStatus
 
 EXAMPLES = """\

@@ -1,4 +1,4 @@
-"""The options of ``hired-gguf eval``."""
+"""The options of ``hired-gguf eval``, and from its lists to what is compared."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from collections.abc import Callable, Collection
 from ..console import option_groups, option_types
 from ..console.option_table import SHARED, add_shared
 from ..console.result_options import add_result_options
-from ..evaluation.configuration import BUDGETS, SELECTIONS
-from ..evaluation.layers import FIRST_AND_LAST, Layers, name_of
+from ..console.usage import UsageError
+from ..errors import InputError
+from ..evaluation.configuration import (
+    BUDGETS,
+    SELECTIONS,
+    Configuration,
+    cross_product,
+    one_at_a_time,
+)
+from ..evaluation.layers import FIRST_AND_LAST, Layers, distinct, name_of, require_layers
 from ..evaluation.run import Settings
 from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..selection.budget import DEFAULT as DEFAULT_BUDGET
@@ -122,3 +130,29 @@ def _pair(text: str) -> Layers:
             f"{text!r} is not FIRST:LAST, two whole numbers as in {name_of(FIRST_AND_LAST)}"
         ) from None
     return first, last
+
+
+def configurations_of(args: argparse.Namespace, executed_layers: int) -> list[Configuration]:
+    """What is listed, in all combinations; one option at a time if nothing is.
+
+    Raises UsageError for a listed layer that the model does not have.
+    """
+    given = {
+        "budgets": args.budgets,
+        "allocations": args.allocations,
+        "selections": args.selections,
+        "newlines": args.newline_rules,
+        "alphas": args.alphas,
+        "layers": None if args.layers is None else layers_of(args.layers, executed_layers),
+    }
+    listed = {name: value for name, value in given.items() if value is not None}
+    return cross_product(**listed) if listed else one_at_a_time(executed_layers)
+
+
+def layers_of(pairs: list[Layers], executed: int) -> list[Layers]:
+    """Those that differ. Raises UsageError for one that the model does not have."""
+    try:
+        require_layers(pairs, executed)
+    except InputError as error:
+        raise UsageError(f"argument --layers: {error}") from error
+    return distinct(pairs, executed)

@@ -16,10 +16,9 @@ from ..vision.encoding import EncodedImage, tiling_of
 from .configuration import Configuration
 from .layers import require_layers
 from .outcome import Outcome, PictureResult
-from .random_tokens import RandomTokens
 from .recall import all_kept, patches_of
 from .results import Results
-from .selectors import OtherAttention, OtherLayers, attention_for, layers_needed
+from .selectors import OtherAttention, OtherLayers, RandomTokens, attention_for, layers_needed
 from .tasks import Picture, count
 
 #: Gets how many answers there are, and how many there will be.

@@ -1,4 +1,4 @@
-"""The budget allotted and tokens picked by other vision layers than HiRED's, the first and the last."""
+"""Selectors that HiRED is compared with: random tokens, and other vision layers than the first and last."""
 
 from __future__ import annotations
 
@@ -6,19 +6,40 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ..chat.handler import HiREDChatHandler
 from ..context.visual_rows import Selector
 from ..images.sources import LoadedImage
 from ..selection.budget import TokenBudget
-from ..selection.selection import Selection
+from ..selection.selection import Selection, select_with_tiling
 from ..vision.encoding import EncodedImage, Floats
 from .configuration import Configuration
 from .layers import FIRST_AND_LAST
 
 
+@dataclass(frozen=True)
+class RandomTokens:
+    """Keeps as many tokens of each partition as HiRED would, at random: what any selection must beat.
+
+    Random numbers stand for the last layer's attention. ``name``, the picture's own, and ``seed`` decide
+    them; a larger share of a partition holds the smaller ones.
+    """
+
+    name: str
+    seed: int
+
+    def __call__(self, image: EncodedImage, config: TokenBudget) -> Selection:
+        """The selection of one image."""
+        first, last = image.attention_first[:, :, 1:], image.attention_last[:, :, 1:]
+        rng = np.random.default_rng(list(f"{self.seed}/{self.name}".encode()))
+        noise = rng.random((len(last), 1, last.shape[2]), np.float32)
+        return select_with_tiling(first, np.broadcast_to(noise, last.shape), image.tiling, config)
+
+
 @dataclass(frozen=True, eq=False)
 class OtherLayers:
-    """A selector for `HiREDChatHandler`: another one that is shown the CLS attention of other layers.
+    """Runs another selector on the CLS attention of layers of your choice.
 
     ``allots`` and ``picks`` [P, heads, N + 1] belong to the picture that will be asked about; ``selector``
     gets them in the place of the first and the last layer's.

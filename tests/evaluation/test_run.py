@@ -25,8 +25,8 @@ from hired_gguf.evaluation import (
     one_at_a_time,
 )
 from hired_gguf.evaluation.builtin_tasks import KINDS
-from hired_gguf.evaluation.random_tokens import RandomTokens
 from hired_gguf.evaluation.recall import all_kept, patches_of
+from hired_gguf.evaluation.selectors import RandomTokens
 from hired_gguf.evaluation.tasks import count, sample
 from hired_gguf.images.load import load_image
 from hired_gguf.scenes import make_scene

@@ -26,7 +26,7 @@ from hired_gguf.evaluation import (
     report,
 )
 from hired_gguf.evaluation.layers import distinct
-from hired_gguf.evaluation.random_tokens import RandomTokens
+from hired_gguf.evaluation.selectors import RandomTokens
 from hired_gguf.images.load import load_image
 from hired_gguf.selection.budget import ALLOCATIONS
 from hired_gguf.selection.selection import select_with_tiling
