@@ -17,9 +17,9 @@ from ..evaluation import chart
 from ..evaluation.builtin_tasks import builtin_pictures
 from ..evaluation.report import make_report
 from ..evaluation.results import Results
-from ..evaluation.run import Settings, answer_all
+from ..evaluation.run import EvalSettings, answer_all
 from ..evaluation.task_file import read_pictures
-from ..evaluation.tasks import Picture, sample
+from ..evaluation.tasks import EvalPicture, sample
 from ..model_files.mmproj import read_mmproj
 from ..native.load import VERSION
 from .eval_options import BUILTIN, QUESTIONS, add_eval_options, configurations_of
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and report. What was answered before an interrupt or an error goes to the JSON file, so marked."""
     check_results(args)
     try:
-        settings = Settings(args.seed, args.max_tokens, args.question_template, args.system)
+        settings = EvalSettings(args.seed, args.max_tokens, args.question_template, args.system)
         given = None if args.tasks == BUILTIN else read_pictures(Path(args.tasks))
     except InputError as error:
         raise UsageError(str(error)) from error
@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def pictures_of(
-    args: argparse.Namespace, given: list[Picture] | None, tile: int, line: StatusLine
-) -> list[Picture]:
+    args: argparse.Namespace, given: list[EvalPicture] | None, tile: int, line: StatusLine
+) -> list[EvalPicture]:
     """The tasks. Raises HiredError where pictures cannot be drawn."""
     if given is not None:
         return sample(given, args.n, args.seed) if args.n else given
@@ -92,7 +92,7 @@ def pictures_of(
     return builtin_pictures(args.n or QUESTIONS, args.seed, tile)
 
 
-def facts_of(args: argparse.Namespace, pair: tuple[Path, Path], settings: Settings) -> dict[str, Any]:
+def facts_of(args: argparse.Namespace, pair: tuple[Path, Path], settings: EvalSettings) -> dict[str, Any]:
     """What opens the document."""
     return {
         "command": args.command_line,

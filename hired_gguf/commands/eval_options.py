@@ -18,7 +18,7 @@ from ..evaluation.configuration import (
     one_at_a_time,
 )
 from ..evaluation.layers import FIRST_AND_LAST, Layers, distinct, name_of, require_layers
-from ..evaluation.run import Settings
+from ..evaluation.run import EvalSettings
 from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..selection.budget import DEFAULT as DEFAULT_BUDGET
 from ..selection.policies import ALLOCATIONS, NEWLINES
@@ -92,9 +92,9 @@ def _add_answer_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-tokens",
         type=option_types.number(int, 1, 4096),
-        default=Settings.max_tokens,
+        default=EvalSettings.max_tokens,
         metavar="N",
-        help=f"longest answer in tokens (default: {Settings.max_tokens})",
+        help=f"longest answer in tokens (default: {EvalSettings.max_tokens})",
     )
     option_groups.add_template_options(group, f"{QUESTION_PLACEHOLDER} Answer in one word.")
     add_shared(group, [SHARED["system"]])

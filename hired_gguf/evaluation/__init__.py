@@ -4,16 +4,16 @@ from .builtin_tasks import builtin_pictures
 from .configuration import Configuration, cross_product, one_at_a_time
 from .matching import is_right, normalise
 from .results import Results
-from .run import Settings, evaluate
+from .run import EvalSettings, evaluate
 from .task_file import read_pictures
-from .tasks import Picture, Question
+from .tasks import EvalPicture, EvalQuestion
 
 __all__ = [
     "Configuration",
-    "Picture",
-    "Question",
+    "EvalPicture",
+    "EvalQuestion",
+    "EvalSettings",
     "Results",
-    "Settings",
     "builtin_pictures",
     "cross_product",
     "evaluate",

@@ -10,11 +10,10 @@ from itertools import count
 from PIL import Image
 
 from ..errors import HiredError
-from ..scenes import Question as Asked
-from ..scenes import Scene, make_scene
+from ..scenes import Question, Scene, make_scene
 from ..scenes.questions import questions
 from ..scenes.scene import Box
-from .tasks import Picture, Question
+from .tasks import EvalPicture, EvalQuestion
 
 SPLIT = "held-out"
 #: How many questions of a kind one picture gets at most. About one in three has a slip with values.
@@ -24,7 +23,7 @@ SMALLEST_TILE = 168  # pixels: slips do not fit a smaller one
 BARREN = 1000  # pictures in a row without a question that is still wanted
 
 
-def builtin_pictures(n: int, seed: int = 0, tile: int = 168) -> list[Picture]:
+def builtin_pictures(n: int, seed: int = 0, tile: int = 168) -> list[EvalPicture]:
     """Pictures with ``n`` questions in all, as many of each kind, give or take one.
 
     ``tile`` is the edge of the model's partitions in pixels: texts are as small as it can just read. The same
@@ -32,7 +31,7 @@ def builtin_pictures(n: int, seed: int = 0, tile: int = 168) -> list[Picture]:
     """
     tile = max(tile, SMALLEST_TILE)
     wanted = Counter({kind: n // len(KINDS) + (i < n % len(KINDS)) for i, kind in enumerate(KINDS)})
-    pictures: list[Picture] = []
+    pictures: list[EvalPicture] = []
     barren = 0
     for index in count():
         if not wanted.total():
@@ -46,15 +45,15 @@ def builtin_pictures(n: int, seed: int = 0, tile: int = 168) -> list[Picture]:
             )
         if asked:
             found = tuple(
-                Question(f"{index}.{i}", q.text, (q.answer,), q.kind, _characters(scene, q))
+                EvalQuestion(f"{index}.{i}", q.text, (q.answer,), q.kind, _characters(scene, q))
                 for i, q in enumerate(asked)
             )
-            pictures.append(Picture(f"{SPLIT}/{seed}/{index}", partial(_draw, seed, index, tile), found))
+            pictures.append(EvalPicture(f"{SPLIT}/{seed}/{index}", partial(_draw, seed, index, tile), found))
     raise AssertionError("count() never ends")
 
 
-def _choose(scene: Scene, wanted: Counter[str], rng: random.Random) -> list[Asked]:
-    chosen: list[Asked] = []
+def _choose(scene: Scene, wanted: Counter[str], rng: random.Random) -> list[Question]:
+    chosen: list[Question] = []
     room = Counter(PER_PICTURE)
     for question in questions(scene, rng):
         if wanted[question.kind] > 0 and room[question.kind] > 0:
@@ -64,7 +63,7 @@ def _choose(scene: Scene, wanted: Counter[str], rng: random.Random) -> list[Aske
     return sorted(chosen, key=lambda question: KINDS.index(question.kind))
 
 
-def _characters(scene: Scene, question: Asked) -> tuple[Box, ...]:
+def _characters(scene: Scene, question: Question) -> tuple[Box, ...]:
     """Where the text is that is asked for."""
     if question.kind not in ("read", "value"):
         return ()

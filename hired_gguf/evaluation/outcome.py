@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..chat.answer import Answer
 from .matching import is_right
-from .tasks import Picture, Question
+from .tasks import EvalPicture, EvalQuestion
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Outcome:
     answer_kept: bool | None = None
 
     @classmethod
-    def of(cls, question: Question, answer: Answer) -> Outcome:
+    def of(cls, question: EvalQuestion, answer: Answer) -> Outcome:
         """What an answer is worth."""
         return cls(
             prediction=answer.text,
@@ -50,7 +50,7 @@ class PictureResult:
     ``encodings`` and ``encode_seconds`` are those beside the answers', for the attention of other layers.
     """
 
-    picture: Picture
+    picture: EvalPicture
     outcomes: list[list[Outcome]]
     encodings: int = 0
     encode_seconds: float = 0.0

@@ -10,10 +10,10 @@ from typing import Any
 from .configuration import Configuration
 from .intervals import ratio_interval, share_interval
 from .outcome import Outcome, PictureResult
-from .tasks import Picture, Question
+from .tasks import EvalPicture, EvalQuestion
 
 #: What counts of an answer: true, false, or None for what is left out.
-Look = Callable[[Question, Outcome], bool | None]
+Look = Callable[[EvalQuestion, Outcome], bool | None]
 
 
 class Results:
@@ -93,7 +93,7 @@ class Results:
             ],
         }
 
-    def _each(self, index: int) -> Iterator[tuple[Picture, Question, Outcome]]:
+    def _each(self, index: int) -> Iterator[tuple[EvalPicture, EvalQuestion, Outcome]]:
         for result in self.pictures:
             for question, outcome in zip(result.picture.questions, result.outcomes[index], strict=True):
                 yield result.picture, question, outcome
@@ -109,7 +109,7 @@ class Results:
         ]
 
 
-def is_correct(question: Question, outcome: Outcome) -> bool:
+def is_correct(question: EvalQuestion, outcome: Outcome) -> bool:
     """Whether the answer is right."""
     return outcome.right
 
@@ -120,7 +120,7 @@ def correct_of(kind: str) -> Look:
 
 
 def _record(
-    configuration: Configuration, picture: Picture, question: Question, outcome: Outcome
+    configuration: Configuration, picture: EvalPicture, question: EvalQuestion, outcome: Outcome
 ) -> dict[str, Any]:
     return {
         "configuration": configuration.label,

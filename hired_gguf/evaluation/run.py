@@ -19,14 +19,14 @@ from .outcome import Outcome, PictureResult
 from .recall import all_kept, patches_of
 from .results import Results
 from .selectors import OtherAttention, OtherLayers, RandomTokens, attention_for, layers_needed
-from .tasks import Picture, count
+from .tasks import EvalPicture, count
 
 #: Gets how many answers there are, and how many there will be.
 OnAnswer = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvalSettings:
     """What is the same for all questions and configurations.
 
     ``seed`` draws the random tokens, an answer ends after ``max_tokens``, and ``template`` stands around each
@@ -44,9 +44,9 @@ class Settings:
 
 def evaluate(
     llm: LlavaNext,
-    pictures: Sequence[Picture],
+    pictures: Sequence[EvalPicture],
     configurations: Sequence[Configuration],
-    settings: Settings | None = None,
+    settings: EvalSettings | None = None,
     on_answer: OnAnswer | None = None,
 ) -> Results:
     """Ask all questions under all configurations. Raises what `ask` raises, ImageError, InputError."""
@@ -58,16 +58,16 @@ def evaluate(
 
 def answer_all(
     llm: LlavaNext,
-    pictures: Sequence[Picture],
+    pictures: Sequence[EvalPicture],
     configurations: Sequence[Configuration],
-    settings: Settings | None = None,
+    settings: EvalSettings | None = None,
     on_answer: OnAnswer | None = None,
 ) -> Iterator[PictureResult]:
     """`evaluate`, picture by picture: a picture is encoded once, and read once under a configuration.
 
     It is encoded once more if any configuration has other layers than the first and the last.
     """
-    settings = settings or Settings()
+    settings = settings or EvalSettings()
     require_layers((one.layers for one in configurations), llm.handler.info.executed_layers)
     done, total = 0, count(pictures) * len(configurations)
     for picture in pictures:
@@ -94,7 +94,7 @@ def answer_all(
 
 
 def selector_of(
-    configuration: Configuration, picture: Picture, seed: int, attention: OtherAttention
+    configuration: Configuration, picture: EvalPicture, seed: int, attention: OtherAttention
 ) -> Selector:
     """What chooses the tokens. ``attention`` is the picture's."""
     lots = RandomTokens(picture.name, seed) if configuration.baseline == "random" else None
@@ -109,7 +109,7 @@ def _ask(
     llm: LlavaNext,
     image: LoadedImage,
     configuration: Configuration,
-    settings: Settings,
+    settings: EvalSettings,
     question: str,
     *,
     selector: Selector,

@@ -12,17 +12,17 @@ from ..errors import InputError, short
 from ..images.load import load_image
 from ..qa.inputs import json_object, numbered_lines
 from .matching import normalise
-from .tasks import Picture, Question
+from .tasks import EvalPicture, EvalQuestion
 
 
-def read_pictures(path: Path) -> list[Picture]:
+def read_pictures(path: Path) -> list[EvalPicture]:
     """The pictures of a file, in the order of their first questions.
 
     Each line is an object with ``image`` (a path, seen from the file's folder), ``question``, and ``answers``
     (a list, any of which is right) or ``answer``; it may have ``id`` and ``kind``. Other fields are ignored,
     as are empty lines. Raises InputError, naming file, line and field.
     """
-    found: dict[Path, list[Question]] = {}
+    found: dict[Path, list[EvalQuestion]] = {}
     try:
         with path.open("rb") as file:
             lines = list(numbered_lines(file, str(path)))
@@ -34,18 +34,18 @@ def read_pictures(path: Path) -> list[Picture]:
             found.setdefault(image, []).append(question)
     if not found:
         raise InputError(f"{path} holds no questions")
-    return [Picture(str(image), partial(load_image, image), tuple(qs)) for image, qs in found.items()]
+    return [EvalPicture(str(image), partial(load_image, image), tuple(qs)) for image, qs in found.items()]
 
 
-def _parse(line: str, number: int, path: Path) -> tuple[Path, Question]:
+def _parse(line: str, number: int, path: Path) -> tuple[Path, EvalQuestion]:
     where = f"{path}, line {number}"
     fields = json_object(line, where)
     try:
-        question = Question(
+        question = EvalQuestion(
             id=_id(fields.get("id", number)),
             text=_text(fields, "question"),
             answers=_answers(fields),
-            kind=_text(fields, "kind") if "kind" in fields else Question.kind,
+            kind=_text(fields, "kind") if "kind" in fields else EvalQuestion.kind,
         )
         return _image(fields, path.parent), question
     except InputError as error:

@@ -12,7 +12,7 @@ from ..scenes.scene import Box
 
 
 @dataclass(frozen=True)
-class Question:
+class EvalQuestion:
     """A question, any of whose ``answers`` is right.
 
     ``characters`` are the boxes of what must be read for it, in pixels of the picture, where that is known.
@@ -26,20 +26,20 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class EvalPicture:
     """A picture, decoded or drawn when ``load`` is called, and the questions about it."""
 
     name: str
     load: Callable[[], Image.Image]
-    questions: tuple[Question, ...]
+    questions: tuple[EvalQuestion, ...]
 
 
-def count(pictures: Sequence[Picture]) -> int:
+def count(pictures: Sequence[EvalPicture]) -> int:
     """How many questions there are."""
     return sum(len(picture.questions) for picture in pictures)
 
 
-def sample(pictures: Sequence[Picture], n: int, seed: int) -> list[Picture]:
+def sample(pictures: Sequence[EvalPicture], n: int, seed: int) -> list[EvalPicture]:
     """``n`` of the questions by lot, in their order; all of them if there are no more."""
     places = [(i, j) for i, picture in enumerate(pictures) for j in range(len(picture.questions))]
     chosen = set(random.Random(f"sample/{seed}").sample(places, min(n, len(places))))

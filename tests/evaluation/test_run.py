@@ -14,9 +14,9 @@ from pictures import picture
 from hired_gguf import BudgetError, InputError, TokenBudget
 from hired_gguf.evaluation import (
     Configuration,
-    Picture,
-    Question,
-    Settings,
+    EvalPicture,
+    EvalQuestion,
+    EvalSettings,
     builtin_pictures,
     cross_product,
     evaluate,
@@ -32,7 +32,7 @@ from hired_gguf.images.load import load_image
 from hired_gguf.scenes import make_scene
 from hired_gguf.selection.budget import ALLOCATIONS
 
-BRIEF = Settings(max_tokens=2)
+BRIEF = EvalSettings(max_tokens=2)
 FULL, FEW, LOTS = Configuration(1.0), Configuration(0.25), Configuration(0.25, selection="random")
 NOTHING = Configuration(selection="none").plain()
 
@@ -45,8 +45,8 @@ def fresh(llm):
 
 
 def asked(name, size, *texts, answers=("never",)):
-    questions = tuple(Question(f"{name}.{i}", text, answers) for i, text in enumerate(texts))
-    return Picture(name, partial(picture, *size), questions)
+    questions = tuple(EvalQuestion(f"{name}.{i}", text, answers) for i, text in enumerate(texts))
+    return EvalPicture(name, partial(picture, *size), questions)
 
 
 TWO = [asked("wide", (90, 50), "What is it?", "How many?"), asked("high", (40, 110), "What?", "Where?")]
@@ -137,7 +137,7 @@ def test_impossible_configurations(error, options, message):
 
 def test_template_must_hold_the_question():
     with pytest.raises(InputError, match=r"template is 'Answer!'; it must hold \{question\}"):
-        Settings(template="Answer!")
+        EvalSettings(template="Answer!")
 
 
 def test_each_picture_is_encoded_once_and_read_once_a_configuration(fresh, encodings):
@@ -155,7 +155,7 @@ def test_each_picture_is_encoded_once_and_read_once_a_configuration(fresh, encod
 
 def test_answers_do_not_depend_on_what_was_asked_before(fresh):
     """Above all not on another selection of the same size, whose rows the context still holds."""
-    long = Settings(max_tokens=12)
+    long = EvalSettings(max_tokens=12)
     together = evaluate(fresh, TWO, [FULL, FEW, LOTS, NOTHING], long)
     for i, configuration in enumerate(together.configurations):
         alone = evaluate(fresh, TWO[::-1], [configuration], long)
@@ -192,7 +192,7 @@ def test_shares_are_those_of_right_answers(fresh):
 
 def test_template_and_system_reach_the_model(fresh):
     results = evaluate(
-        fresh, TWO[:1], [NOTHING], Settings(max_tokens=2, template="Say: {question}", system="Be brief.")
+        fresh, TWO[:1], [NOTHING], EvalSettings(max_tokens=2, template="Say: {question}", system="Be brief.")
     )
     expected = fresh.ask(None, "Say: What is it?", system="Be brief.", max_tokens=2)
     assert rows(results, 0)[0].prediction == expected.text
@@ -287,7 +287,7 @@ def test_builtin_answers_have_their_characters(drawn):
 
 
 def test_text_is_shown_at_the_full_budget_and_not_at_one_token(fresh, drawn):
-    results = evaluate(fresh, drawn[:1], [FULL, Configuration(1)], Settings(max_tokens=1))
+    results = evaluate(fresh, drawn[:1], [FULL, Configuration(1)], EvalSettings(max_tokens=1))
     full, one = (summary["answer_kept"] for summary in results.document({})["configurations"])
     assert full["share"] == 1
     assert one["share"] == 0

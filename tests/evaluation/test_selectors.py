@@ -16,9 +16,9 @@ from hired_gguf.cli import main
 from hired_gguf.commands.eval_options import layers as parse
 from hired_gguf.evaluation import (
     Configuration,
-    Picture,
-    Question,
-    Settings,
+    EvalPicture,
+    EvalQuestion,
+    EvalSettings,
     chart,
     cross_product,
     evaluate,
@@ -31,7 +31,7 @@ from hired_gguf.images.load import load_image
 from hired_gguf.selection.budget import ALLOCATIONS
 from hired_gguf.selection.selection import select_with_tiling
 
-BRIEF = Settings(max_tokens=2)
+BRIEF = EvalSettings(max_tokens=2)
 PAIRS = [(-1, -1), (0, -2), (1, 0), (-2, 2)]
 FEW = Configuration(0.25)
 QUICK = ["--threads", "1", "--n-ctx", "1024", "--max-tokens", "2"]
@@ -51,7 +51,9 @@ def fresh(golden):
 
 
 def asked(name, load, *texts):
-    return Picture(name, load, tuple(Question(f"{name}.{i}", text, ("x",)) for i, text in enumerate(texts)))
+    return EvalPicture(
+        name, load, tuple(EvalQuestion(f"{name}.{i}", text, ("x",)) for i, text in enumerate(texts))
+    )
 
 
 COFFEE = asked("coffee", partial(load_image, photo("coffee")), "What is this?")
@@ -161,7 +163,7 @@ def test_each_layer_has_its_own_part(fresh, encoder):
 
 def test_hired_s_layers_by_other_numbers_are_the_default(fresh):
     """The model has three: 2 is -1, but takes the way of other layers."""
-    long = Settings(max_tokens=12)
+    long = EvalSettings(max_tokens=12)
     spelt = [Configuration(0.25, layers=(-3, 2)), Configuration(0.25, selection="random", layers=(-3, -1))]
     plain = [FEW, Configuration(0.25, selection="random")]
     results = evaluate(fresh, TWO, [*plain, *spelt], long)
@@ -182,7 +184,7 @@ def test_lots_fall_where_another_layer_allots(fresh, encoder, layers):
 
 
 def test_answers_do_not_depend_on_the_layers_before(fresh):
-    long = Settings(max_tokens=12)
+    long = EvalSettings(max_tokens=12)
     several = [
         FEW,
         *(Configuration(0.25, layers=pair) for pair in PAIRS),
