@@ -12,7 +12,7 @@ from .measurement import Measurement
 
 
 @dataclass(frozen=True)
-class Settings:
+class EngineSettings:
     """What an engine is made from. ``budget`` is None for stock."""
 
     model: str

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..model import LlavaNext
-from .engine import Settings, warm_up
+from .engine import EngineSettings, warm_up
 from .measurement import Measurement, StreamClock, kv_bytes_per_token, peak_rss
 
 
 class OurEngine:
     """LlavaNext at one budget."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self.llm = LlavaNext(
             settings.model,
             settings.mmproj,

@@ -19,7 +19,7 @@ import llama_cpp
 from llama_cpp.llama_chat_format import Llava16ChatHandler
 
 from ..native.llama import synchronize
-from .engine import Settings, warm_up
+from .engine import EngineSettings, warm_up
 from .measurement import Measurement, StreamClock, kv_bytes_per_token, peak_rss
 
 
@@ -76,7 +76,7 @@ class TimedMtmd:
 class StockEngine:
     """``Llama`` and ``Llava16ChatHandler`` as their documentation shows."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self._handler = Llava16ChatHandler(clip_model_path=settings.mmproj, verbose=False)
         self._llama = llama_cpp.Llama(
             settings.model,

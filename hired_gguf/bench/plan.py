@@ -21,7 +21,7 @@ _CONTEXT_STEP = 256
 
 
 @dataclass(frozen=True)
-class Task:
+class BenchTask:
     """A question (1 or 2) about an image (1 or 2)."""
 
     question: int
@@ -31,7 +31,7 @@ class Task:
         return f"question {self.question}, image {self.image}"
 
 
-FIRST, SECOND_QUESTION, SECOND_IMAGE = Task(1, 1), Task(2, 1), Task(1, 2)
+FIRST, SECOND_QUESTION, SECOND_IMAGE = BenchTask(1, 1), BenchTask(2, 1), BenchTask(1, 2)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Case:
 
     engine: str
     budget: int | float | None
-    tasks: tuple[Task, ...]
+    tasks: tuple[BenchTask, ...]
     visual_tokens: tuple[int, ...]
     partitions: tuple[int, ...]
 

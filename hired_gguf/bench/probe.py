@@ -15,7 +15,7 @@ from ..model import LlavaNext
 from ..native.kernels import kernels_wanted
 from ..native.llama import address, clear, synchronize
 from ..native.load import core
-from .engine import Settings, warm_up
+from .engine import EngineSettings, warm_up
 from .plan import QUESTIONS
 
 PROBE_CONTEXT = 512
@@ -37,7 +37,7 @@ class Probe:
     text_tokens: int
 
 
-def run_probe(settings: Settings) -> Probe:
+def run_probe(settings: EngineSettings) -> Probe:
     """Load the pair and measure."""
     tile_s, rows = probe_tile(settings)
     with LlavaNext(
@@ -57,7 +57,7 @@ def run_probe(settings: Settings) -> Probe:
     return Probe(tile_s, rows_s, text_s, token_s, max(answer.prompt_tokens for answer in answers))
 
 
-def probe_tile(settings: Settings) -> tuple[float, npt.NDArray[np.float32]]:
+def probe_tile(settings: EngineSettings) -> tuple[float, npt.NDArray[np.float32]]:
     """Seconds to encode a tile (the better of two tries), and its rows [tokens, D_text]."""
     model = core.VisionModel(settings.mmproj, n_threads=settings.n_threads, kernels=kernels_wanted())
     pixels = np.zeros((1, 3, model.tile, model.tile), np.float32)

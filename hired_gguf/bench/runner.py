@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .child import Child, ChildError, Tick
-from .engine import Settings
-from .plan import ANSWER_TOKENS, QUESTIONS, Case, Task
+from .engine import EngineSettings
+from .plan import ANSWER_TOKENS, QUESTIONS, BenchTask, Case
 from .probe import PROBE_CONTEXT, Probe
 
 #: Gets what is being done and returns who hears of the seconds that pass.
@@ -75,7 +75,7 @@ class Runner:
             except ChildError as error:
                 yield Failure(case.engine, case.budget, repetition, doing, str(error))
 
-    def _ask(self, child: Child, case: Case, task: Task) -> Run:
+    def _ask(self, child: Child, case: Case, task: BenchTask) -> Run:
         measured: Run = child.call(
             "ask",
             self._watch(case, str(task)),
@@ -90,4 +90,4 @@ class Runner:
 
     def _settings(self, budget: int | float | None, n_ctx: int) -> dict[str, Any]:
         pair = str(self.model), str(self.mmproj)
-        return asdict(Settings(*pair, budget, n_ctx, self.threads, self.gpu_layers))
+        return asdict(EngineSettings(*pair, budget, n_ctx, self.threads, self.gpu_layers))

@@ -13,12 +13,12 @@ from typing import IO, Any
 
 from ..errors import HiredError
 from ..native.log import NativeLog
-from .engine import Engine, Settings
+from .engine import Engine, EngineSettings
 from .engine_hired import OurEngine
 from .engine_stock import StockEngine
 from .probe import run_probe
 
-ENGINES: dict[str, Callable[[Settings], Engine]] = {"stock": StockEngine, "ours": OurEngine}
+ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {"stock": StockEngine, "ours": OurEngine}
 
 
 class Worker:
@@ -30,7 +30,7 @@ class Worker:
 
     def load(self, engine: str, settings: dict[str, Any]) -> None:
         """Load an engine."""
-        self._engine = ENGINES[engine](Settings(**settings))
+        self._engine = ENGINES[engine](EngineSettings(**settings))
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """Answer a question and return the `Measurement`."""
@@ -40,7 +40,7 @@ class Worker:
 
     def probe(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return the `Probe` of a pair."""
-        return asdict(run_probe(Settings(**settings)))
+        return asdict(run_probe(EngineSettings(**settings)))
 
     def reply(self, line: str) -> dict[str, Any]:
         """The answer to a request ``{"do": method, ...arguments}``: a result, or an error's text."""

@@ -11,11 +11,11 @@ from command_line import posix
 
 from hired_gguf.bench import child as child_module
 from hired_gguf.bench.child import Child, ChildError
-from hired_gguf.bench.engine import Settings
+from hired_gguf.bench.engine import EngineSettings
 
 
 def settings_of(pair, **changes):
-    return {**asdict(Settings(str(pair[0]), str(pair[1]), 0.25, 512, 1, 0)), **changes}
+    return {**asdict(EngineSettings(str(pair[0]), str(pair[1]), 0.25, 512, 1, 0)), **changes}
 
 
 @posix

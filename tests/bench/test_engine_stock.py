@@ -6,7 +6,7 @@ import base64
 
 from llama_cpp.llama_chat_format import Llava16ChatHandler
 
-from hired_gguf.bench.engine import Settings
+from hired_gguf.bench.engine import EngineSettings
 from hired_gguf.bench.engine_stock import StockEngine
 from hired_gguf.bench.pictures import default_picture, write_pictures
 from hired_gguf.bench.plan import ANSWER_TOKENS, QUESTIONS
@@ -15,7 +15,7 @@ from hired_gguf.bench.plan import ANSWER_TOKENS, QUESTIONS
 def test_timing_stock_does_not_change_its_answer(tiny, tmp_path):
     """Its handler as it is, and with the clock between encoding and prefill: the same tokens."""
     picture = write_pictures(tmp_path, [default_picture(1)])[0]
-    engine = StockEngine(Settings(*map(str, tiny), None, 512, 1, 0))
+    engine = StockEngine(EngineSettings(*map(str, tiny), None, 512, 1, 0))
     measured = engine.ask(str(picture), QUESTIONS[0], ANSWER_TOKENS)
     llama = engine._llama
     timed = llama.input_ids[: llama.n_tokens].tolist()
