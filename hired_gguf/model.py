@@ -29,7 +29,7 @@ from .prompt.sampling import check_names
 from .qa.batch import ask_many
 from .qa.progress import OnProgress
 from .qa.record import Record
-from .qa.settings import Settings, settings_of_files
+from .qa.settings import QaSettings, settings_of_files
 from .qa.task import Tasks
 from .selection.budget import BUDGET_OPTIONS
 from .vision.encoding import EncodedImage
@@ -197,8 +197,8 @@ class LlavaNext:
             on_progress=on_progress,
         )
 
-    def _settings(self, options: dict[str, Any]) -> Settings:
-        named = {f.name for f in fields(Settings)} - {
+    def _settings(self, options: dict[str, Any]) -> QaSettings:
+        named = {f.name for f in fields(QaSettings)} - {
             "model",
             "mmproj",
             "token_budget",

@@ -20,7 +20,7 @@ from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..qa.batch import ask_many
 from ..qa.inputs import Fields, every_question, read_tasks
 from ..qa.record import as_line
-from ..qa.settings import Settings, settings_of_files
+from ..qa.settings import QaSettings, settings_of_files
 from ..qa.store import require_file
 from ..qa.task import FIELDS, Task, make_tasks
 from .qa_status import BatchStatus
@@ -134,7 +134,7 @@ def _name_unused(fields: list[Fields]) -> None:
         say(f"fields of the input that are not used: {', '.join(sorted(unused))}")
 
 
-def _settings(args: argparse.Namespace, model: Path, info: MmprojInfo) -> Settings:
+def _settings(args: argparse.Namespace, model: Path, info: MmprojInfo) -> QaSettings:
     return settings_of_files(
         model,
         info,
@@ -159,7 +159,7 @@ def _require_output(args: argparse.Namespace) -> None:
 
 
 def _answer(
-    args: argparse.Namespace, pair: tuple[Path, MmprojInfo], tasks: list[Task], settings: Settings
+    args: argparse.Namespace, pair: tuple[Path, MmprojInfo], tasks: list[Task], settings: QaSettings
 ) -> int:
     with StatusLine() as line:
         status = BatchStatus(line)

@@ -19,7 +19,7 @@ from .memory_store import Memory
 from .pictures import Picture, group_by_image
 from .progress import BatchProgress, OnProgress
 from .record import Record, make_record
-from .settings import Settings
+from .settings import QaSettings
 from .store import MOST_ATTEMPTS, Store
 from .task import Task, Tasks, identity, make_tasks
 
@@ -30,7 +30,7 @@ OpenAnswerer = Callable[[], AbstractContextManager[Answerer]]
 def ask_many(
     open_answerer: OpenAnswerer,
     tasks: Tasks,
-    settings: Settings,
+    settings: QaSettings,
     *,
     output: str | os.PathLike[str] | None = None,
     as_completed: bool = False,
@@ -66,7 +66,7 @@ def ask_many(
 def run_batch(
     answerer: Answerer,
     tasks: Sequence[Task],
-    settings: Settings,
+    settings: QaSettings,
     store: Store | Memory,
     *,
     in_order: bool = True,
@@ -112,7 +112,7 @@ class _Run:
         self,
         answerer: Answerer,
         tasks: Sequence[Task],
-        settings: Settings,
+        settings: QaSettings,
         store: Store | Memory,
         *,
         allow_http: bool,

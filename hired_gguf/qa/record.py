@@ -9,7 +9,7 @@ from typing import Any
 from ..chat.answer import Answer
 from ..errors import CrashError
 from ..native.load import VERSION
-from .settings import Settings
+from .settings import QaSettings
 from .task import Task
 
 #: See docs/batch.md for the fields.
@@ -21,7 +21,7 @@ FIRST_FIELD = b'{"id": '  # of every line
 def make_record(
     key: str,
     task: Task,
-    settings: Settings,
+    settings: QaSettings,
     *,
     answer: Answer | None = None,
     parsed: Any = None,

@@ -20,7 +20,7 @@ from .schema import load_schema
 
 
 @dataclass(frozen=True)
-class Settings:
+class QaSettings:
     """Whatever decides an answer and is the same for all tasks.
 
     ``model`` and ``mmproj`` are fingerprints of the files. ``template`` holds "{question}" where the question
@@ -83,13 +83,13 @@ def settings_of_files(
     schema: Any = None,
     sampling: Mapping[str, Any] | None = None,
     **given: Any,
-) -> Settings:
-    """The settings of a pair of files, before anything is loaded. ``given`` are fields of `Settings`.
+) -> QaSettings:
+    """The settings of a pair of files, before anything is loaded. ``given`` are fields of `QaSettings`.
 
     ``schema`` is an object, its text or its file. Raises BudgetError, InputError, PromptError,
     ModelFormatError.
     """
-    return Settings(
+    return QaSettings(
         model=fingerprint(read_gguf(model)),
         mmproj=mmproj.fingerprint,
         schema=None if schema is None else load_schema(schema),

@@ -14,7 +14,7 @@ from ..errors import OutputError
 from .journal import Journal
 from .lines_file import LinesFile, Place, replace_file
 from .record import FIRST_FIELD, Record, as_line, has_failed, is_record, with_labels
-from .settings import Settings
+from .settings import QaSettings
 from .task import Task
 
 MOST_ATTEMPTS = 2
@@ -41,7 +41,7 @@ class Store:
     was made with other settings and not ``force``; OSError.
     """
 
-    def __init__(self, path: str | os.PathLike[str], settings: Settings, *, force: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], settings: QaSettings, *, force: bool = False) -> None:
         self.path = Path(os.path.realpath(path))
         require_file(self.path)
         self._entries: dict[str, Entry] = {}

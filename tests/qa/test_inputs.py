@@ -15,7 +15,7 @@ from hired_gguf.images.find import find_pictures
 from hired_gguf.qa.inputs import every_question, read_tasks
 from hired_gguf.qa.pictures import Picture, group_by_image
 from hired_gguf.qa.schema import load_schema
-from hired_gguf.qa.settings import Settings
+from hired_gguf.qa.settings import QaSettings
 from hired_gguf.qa.task import identity, make_task, make_tasks
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -278,16 +278,16 @@ def test_a_huge_schema_is_not_read(write):
 )
 def test_bad_settings(given, error, said):
     with pytest.raises(error, match=said):
-        Settings("m", "v", **given)
+        QaSettings("m", "v", **given)
 
 
 def test_differences_are_named():
-    old = Settings("m", "v", TokenBudget(1), system="x" * 100)
+    old = QaSettings("m", "v", TokenBudget(1), system="x" * 100)
     record = {**old.as_dict(), "settings": old.as_dict()}
     assert old.differences(record) == []
-    found = Settings("n", "v", TokenBudget(1.0), temperature=0.5).differences(record)
+    found = QaSettings("n", "v", TokenBudget(1.0), temperature=0.5).differences(record)
     assert found[0] == 'model was "m" and is "n"'
     assert found[1:2] + found[3:] == ["budget was 1 and is 1.0", "temperature was 0.0 and is 0.5"]
     assert found[2].startswith('system was "xxx')
     assert found[2].endswith("... and is null")
-    assert len({old.fingerprint, Settings("m", "v", TokenBudget(1.0), system="x" * 100).fingerprint}) == 2
+    assert len({old.fingerprint, QaSettings("m", "v", TokenBudget(1.0), system="x" * 100).fingerprint}) == 2

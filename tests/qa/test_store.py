@@ -16,11 +16,11 @@ from hired_gguf import OutputError, TokenBudget
 from hired_gguf.qa import lines_file
 from hired_gguf.qa.lines_file import LinesFile
 from hired_gguf.qa.record import FIRST_FIELD, as_line, make_record
-from hired_gguf.qa.settings import Settings
+from hired_gguf.qa.settings import QaSettings
 from hired_gguf.qa.store import Store, require_file
 from hired_gguf.qa.task import make_tasks
 
-SETTINGS = Settings("model", "mmproj")
+SETTINGS = QaSettings("model", "mmproj")
 TASKS = make_tasks({"image": f"{n}.png", "question": f"question {n}"} for n in range(6))
 KEYS = [f"{n:032x}" for n in range(6)]
 
@@ -318,7 +318,7 @@ def test_a_lock_on_a_deleted_journal_is_none(tmp_path, monkeypatch):
 def test_other_settings_are_refused(tmp_path):
     output = tmp_path / "o.jsonl"
     run(output, [0], finish=False)
-    other = Settings("model", "mmproj", TokenBudget(0.4), system="Be brief.")
+    other = QaSettings("model", "mmproj", TokenBudget(0.4), system="Be brief.")
     with pytest.raises(OutputError) as caught:
         Store(output, other)
     assert 'budget was 0.2 and is 0.4; system was null and is "Be brief."' in str(caught.value)
