@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import fields
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import llama_cpp
@@ -16,6 +15,7 @@ import llama_cpp
 from .chat.answer import Answer, AnswerStream
 from .chat.conversation import Chat
 from .chat.handler import HandlerOptions, HiREDChatHandler
+from .closing import Closing
 from .context.prefill import state_of
 from .context.run import Run
 from .context.visual_rows import Selector
@@ -57,7 +57,7 @@ class ModelOptions(HandlerOptions, total=False):
     logits_all: bool
 
 
-class LlavaNext:
+class LlavaNext(Closing):
     """A language model and its vision encoder, with a budget of visual tokens.
 
     ``budget``, and ``tokens``, ``policy``, ``alpha``, ``allocation``, ``selection`` and ``newlines`` beside
@@ -228,14 +228,6 @@ class LlavaNext:
         with state_of(llama).lock:  # waits for what is under way in another thread
             self.handler.close()
             llama.close()
-
-    def __enter__(self) -> LlavaNext:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _require_known(options: Mapping[str, Any]) -> None:

@@ -11,19 +11,9 @@ PACKAGE = Path(__file__).parents[1] / "hired_gguf"
 
 #: From low to high; a module imports its own layer and those before it. docs/architecture.md draws them.
 LAYERS = (
-    *(
-        "errors",
-        "progress",
-        "files",
-        "reporting",
-        "model_files",
-        "synthetic",
-        "native",
-        "selection",
-        "images",
-    ),
-    *("vision", "context", "prompt", "explain", "chat", "qa", "model", "console", "bench", "scenes"),
-    *("evaluation", "commands", "cli", "__main__", "__init__"),
+    *("errors", "closing", "progress", "files", "reporting", "model_files", "synthetic", "native"),
+    *("selection", "images", "vision", "context", "prompt", "explain", "chat", "qa", "model", "console"),
+    *("bench", "scenes", "evaluation", "commands", "cli", "__main__", "__init__"),
 )
 COMPILED = "_core"  # below all: native.load alone hands it out
 

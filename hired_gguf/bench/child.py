@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
+from ..closing import Closing
 from ..errors import HiredError
 from ..native.amx_crash import signal_name
 
@@ -34,11 +34,11 @@ class ChildError(HiredError):
     """A child process died or reported an error."""
 
 
-class Child:
-    """A process that runs `worker`. Leaving the context kills it. ``verbose`` shows llama.cpp's log."""
+class Child(Closing):
+    """A process that runs `worker`. ``verbose`` shows llama.cpp's log."""
 
     def __init__(self, verbose: bool = False) -> None:
-        self._log = None if verbose else tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
+        self._log = None if verbose else tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, "verbose" if verbose else "quiet", *sys.path],
             stdin=subprocess.PIPE,
@@ -96,12 +96,8 @@ class Child:
             said = self._log.read().decode(errors="replace").strip().splitlines()
         return f"the child process died ({how})" + (f": {said[-1]}" if said else "")
 
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         self._listener.join()

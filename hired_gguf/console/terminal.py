@@ -7,9 +7,9 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TextIO
 
+from ..closing import Closing
 from ..context.run import Run
 
 
@@ -29,7 +29,7 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-class StatusLine:
+class StatusLine(Closing):
     """One line on stderr that is rewritten in place; silent where stderr is not a terminal."""
 
     def __init__(self) -> None:
@@ -55,12 +55,8 @@ class StatusLine:
         else:
             self.show(f"{stage} {done} of {total} tokens")
 
-    def __enter__(self) -> StatusLine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Remove the line."""
         self.clear()
 
 

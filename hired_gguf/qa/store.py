@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
+from ..closing import Closing
 from ..errors import OutputError
 from .journal import Journal
 from .lines_file import LinesFile, Place, replace_file
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     label: int
 
 
-class Store:
+class Store(Closing):
     """An output file and its journal, for one run at a time.
 
     A record that is next in order goes to the output at once, any other to the journal until its turn. What
@@ -188,14 +188,6 @@ class Store:
                 if not output.existed and not self.path.stat().st_size:
                     self.path.unlink()
         self._journal.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _entry(waits: bool, place: Place, record: Record) -> Entry:

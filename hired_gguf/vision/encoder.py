@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 
+from ..closing import Closing
 from ..errors import ClosedError, InputError
 from ..images.load import load_image
 from ..images.sources import ImageSource
@@ -17,7 +17,7 @@ from .encoding import EncodedImage, Encoding, Floats, TiledPicture, tiling_of
 from .preprocess import preprocess
 
 
-class VisionEncoder:
+class VisionEncoder(Closing):
     """The vision encoder of a LLaVA or LLaVA-Next mmproj file, by its path or as `read_mmproj` found it.
 
     ``device`` is "auto" (a GPU if llama-cpp-python was built for one), "cpu", "gpu" or a name that
@@ -93,14 +93,6 @@ class VisionEncoder:
         """Free the model. Later calls raise ClosedError."""
         with self._lock:
             self._model = None
-
-    def __enter__(self) -> VisionEncoder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _pixels(self, picture: TiledPicture) -> Floats:
         return preprocess(picture.image, picture.tiling, self.info.mean, self.info.std)
