@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -11,10 +13,10 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files import sync_folder
 from .lines_file import LinesFile, Place, beside
-from .lock import try_lock
 from .record import Record, is_record
 
 STARTS = (b'{"attempt": ', b'{"dropped": ', b'{"retry": ', b'{"record": ')
+LOCK_HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what locking says where another run has the lock
 
 
 class Journal:
@@ -105,10 +107,32 @@ class Journal:
 def _open_locked(path: Path, output: Path) -> LinesFile:
     while True:
         file = LinesFile(path, STARTS)
-        if not try_lock(file.fd):
+        if not _try_lock(file.fd):
             file.close()
             raise OutputError(f"{output} is being written by another run; wait for it, or name another file")
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fd), path.stat()):
                 return file
         file.close()  # the run before has just finished and deleted it
+
+
+def _try_lock(fd: int) -> bool:
+    """Lock an open file for this run, or tell that another run has it. Closing ``fd`` gives it back.
+
+    Raises OSError where the file system has no locks.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415
+
+            os.lseek(fd, 1 << 30, os.SEEK_SET)  # a byte that is never written: others may read the file
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415
+
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in LOCK_HELD:
+            return False
+        raise
+    return True
