@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from ..chat.answer import Answer, Answerer
@@ -15,13 +12,15 @@ from ..errors import ClosedError, CrashError
 from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..prompt.sampling import random_seed
 from . import schema
-from .memory_store import Memory
-from .pictures import Picture, group_by_image
+from .keys import TaskKeys
+from .memory_store import Keeper, Memory, RecordStore
+from .pictures import Picture
 from .progress import BatchProgress, OnProgress
 from .record import Record, make_record
+from .record_order import MOST_ATTEMPTS
 from .settings import QaSettings
-from .store import MOST_ATTEMPTS, Store
-from .task import Task, Tasks, identity, make_tasks
+from .store import Store
+from .task import Task, Tasks, make_tasks
 
 #: Opens what answers: a model that is loaded now, or one that is there already.
 OpenAnswerer = Callable[[], AbstractContextManager[Answerer]]
@@ -47,8 +46,8 @@ def ask_many(
     checked = make_tasks(tasks)
 
     def records() -> Generator[Record, None, None]:
-        kept = nullcontext(Memory()) if output is None else Store(output, settings, force=force)
-        with kept as store, open_answerer() as answerer:
+        store: RecordStore = Memory() if output is None else Store(output, settings, force=force)
+        with store, open_answerer() as answerer:
             yield from run_batch(
                 answerer,
                 checked,
@@ -67,7 +66,7 @@ def run_batch(
     answerer: Answerer,
     tasks: Sequence[Task],
     settings: QaSettings,
-    store: Store | Memory,
+    store: RecordStore,
     *,
     in_order: bool = True,
     retry_errors: bool = False,
@@ -80,17 +79,19 @@ def run_batch(
     ends the run (an interrupt, the caller) leaves the store so that the next run goes on. Raises OSError if
     the store cannot be written, ClosedError.
     """
-    run = _Run(answerer, tasks, settings, store, allow_http=allow_http, on_progress=on_progress)
+    keys = TaskKeys(tasks, settings, allow_http=allow_http)
+    progress = BatchProgress(len(tasks), len(keys.groups))
+    if store.resumed:
+        keys.find_all()
+    kept = store.start(tasks, keys.by_task, in_order=in_order, retry_errors=retry_errors)
+    run = _Run(answerer, tasks, settings, kept, keys=keys, progress=progress, on_progress=on_progress)
     try:
-        if store.resumed:
-            run.identify_all()
-        store.start(tasks, run.keys, in_order=in_order, retry_errors=retry_errors)
         done = run.work()
         for index in _in_order(done) if in_order else done:
-            yield store.read(index)
+            yield kept.read(index)
     finally:
-        if run.progress.done == len(tasks):
-            store.finish()
+        if progress.done == len(tasks):
+            kept.finish()
 
 
 def _in_order(indexes: Iterator[int]) -> Iterator[int]:
@@ -106,78 +107,58 @@ def _in_order(indexes: Iterator[int]) -> Iterator[int]:
 
 
 class _Run:
-    """The state of `run_batch`. ``keys`` are by task, None until its image was read."""
+    """Works on the tasks of `run_batch`, image by image."""
 
     def __init__(
         self,
         answerer: Answerer,
         tasks: Sequence[Task],
         settings: QaSettings,
-        store: Store | Memory,
+        kept: Keeper,
         *,
-        allow_http: bool,
+        keys: TaskKeys,
+        progress: BatchProgress,
         on_progress: OnProgress | None,
     ) -> None:
-        self.keys: list[str | None] = [None] * len(tasks)
-        self._answerer, self._tasks, self._settings, self._store = answerer, tasks, settings, store
-        self._allow_http = allow_http
-        self._groups = list(group_by_image(tasks))
-        self._seen: Counter[str] = Counter()
-        self._on_progress = on_progress
-        self.progress = BatchProgress(len(tasks), len(self._groups))
-
-    def identify_all(self) -> None:
-        """Find the key of every task, which reads all images."""
-        for group in self._groups:
-            self._identify(group, self._picture(group))
+        self._answerer, self._tasks, self._settings = answerer, tasks, settings
+        self._kept, self._keys = kept, keys
+        self._progress, self._on_progress = progress, on_progress
 
     def work(self) -> Iterator[int]:
         """Answer what has no record; yield the index of each task when it has one."""
-        for group in self._groups:
-            picture = self._picture(group)
-            if self.keys[group[0]] is None:
-                self._identify(group, picture)
+        for group in self._keys.groups:
+            picture = self._keys.picture(group)
+            self._keys.find(group, picture)
             for index in group:
                 self._work(index, picture)
                 if index == group[-1]:
-                    self.progress.images_done += 1
+                    self._progress.images_done += 1
                 self._tell(None)
                 yield index
 
-    def _picture(self, group: Sequence[int]) -> Picture:
-        return Picture(self._tasks[group[0]].image, self._allow_http)
-
-    def _identify(self, group: Sequence[int], picture: Picture) -> None:
-        content = picture.digest()
-        for index in sorted(group):
-            text = json.dumps([self._settings.fingerprint, content, identity(self._tasks[index])])
-            again = self._seen[text]  # a task that is there twice is asked twice
-            self._seen[text] += 1
-            self.keys[index] = hashlib.sha256(f"{text} {again}".encode()).hexdigest()[:32]
-
     def _work(self, index: int, picture: Picture) -> None:
-        task, key = self._tasks[index], self.keys[index] or ""
-        if self._store.has(key):
-            self.progress.skip()
+        task, key = self._tasks[index], self._keys.by_task[index] or ""
+        if self._kept.has(key):
+            self._progress.skip()
             return
         if task.error is not None:
             record = make_record(key, task, self._settings, error=task.error)
-        elif self._store.died(key):
+        elif self._kept.died(key):
             error = CrashError(f"the process ended {MOST_ATTEMPTS} times during this task")
             record = make_record(key, task, self._settings, error=error)
         else:
             record = self._attempt(key, task, picture)
-        self._store.add(index, record)
-        self.progress.add(record)
+        self._kept.add(index, record)
+        self._progress.add(record)
 
     def _attempt(self, key: str, task: Task, picture: Picture) -> Record:
-        self._store.begin(key)
+        self._kept.begin(key)
         try:
             self._tell(task)
             return self._ask(key, task, picture)
         except BaseException:
             with suppress(OSError):
-                self._store.drop(key)
+                self._kept.drop(key)
             raise
 
     def _ask(self, key: str, task: Task, picture: Picture) -> Record:
@@ -217,6 +198,6 @@ class _Run:
         return self._settings.schema if task.schema is None else task.schema
 
     def _tell(self, task: Task | None) -> None:
-        self.progress.task = task
+        self._progress.task = task
         if self._on_progress:
-            self._on_progress(self.progress)
+            self._on_progress(self._progress)

@@ -1,15 +1,71 @@
-"""The answers of a run without an output file."""
+"""What keeps the records of a run, said once for both kinds; and the kind that keeps them in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol
 
+from ..closing import Closing
 from .record import Record
 from .task import Task
 
 
-class Memory:
-    """Keeps records until they are read, once. The interface is that of `Store`."""
+class Keeper(Protocol):
+    """Takes the records of a run's tasks, and knows what is left to do. May raise OSError."""
+
+    def has(self, key: str) -> bool:
+        """Whether a task needs no more work."""
+        ...
+
+    def died(self, key: str) -> bool:
+        """Whether the process ended in a task as often as is allowed."""
+        ...
+
+    def begin(self, key: str) -> None:
+        """Note that a task is about to be asked."""
+        ...
+
+    def drop(self, key: str) -> None:
+        """Note that a task was given up and will be asked again."""
+        ...
+
+    def add(self, index: int, record: Record) -> None:
+        """Keep the record of a task."""
+        ...
+
+    def read(self, index: int) -> Record:
+        """The record of a task that has one, with the task's own id and image name."""
+        ...
+
+    def finish(self) -> None:
+        """All tasks have records: bring them in order."""
+        ...
+
+
+class RecordStore(Protocol):
+    """Where records are kept: a file (`Store`) or `Memory`. Open until the end of a ``with`` block."""
+
+    @property
+    def resumed(self) -> bool:
+        """Whether there are records from before."""
+        ...
+
+    def start(
+        self, tasks: Sequence[Task], keys: Sequence[str | None], *, in_order: bool, retry_errors: bool
+    ) -> Keeper:
+        """Begin a run. If `resumed`, every key must be known; else `Keeper.add` learns them from records."""
+        ...
+
+    def __enter__(self) -> RecordStore: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Memory(Closing):
+    """A `RecordStore` that knows of no earlier run, and its `Keeper`: a record is read once."""
 
     resumed = False
 
@@ -17,9 +73,10 @@ class Memory:
         self._records: dict[int, Record] = {}
 
     def start(
-        self, tasks: Sequence[Task], keys: list[str | None], *, in_order: bool, retry_errors: bool
-    ) -> None:
+        self, tasks: Sequence[Task], keys: Sequence[str | None], *, in_order: bool, retry_errors: bool
+    ) -> Memory:
         """Begin. Nothing was there before."""
+        return self
 
     def has(self, key: str) -> bool:
         """No task was done before."""
@@ -45,3 +102,6 @@ class Memory:
 
     def finish(self) -> None:
         """Nothing to bring in order."""
+
+    def close(self) -> None:
+        """Nothing to give back."""

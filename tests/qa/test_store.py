@@ -51,15 +51,15 @@ def run(path, order=range(6), *, tasks=TASKS, keys=KEYS, finish=True, errors=(),
     asked = []
     with Store(path, options.pop("settings", SETTINGS), **opening) as store:
         options = {"in_order": True, "retry_errors": False, **options}
-        store.start(tasks, list(keys), **options)
+        kept = store.start(tasks, list(keys), **options)
         for index in order:
-            if not store.has(keys[index]):
-                store.begin(keys[index])
+            if not kept.has(keys[index]):
+                kept.begin(keys[index])
                 error = ValueError("no") if index in errors else None
-                store.add(index, make_record(keys[index], tasks[index], SETTINGS, error=error))
+                kept.add(index, make_record(keys[index], tasks[index], SETTINGS, error=error))
                 asked.append(index)
         if finish:
-            store.finish()
+            kept.finish()
     return asked
 
 
@@ -158,9 +158,10 @@ def test_errors_are_asked_again_when_wanted(tmp_path, in_order, interrupted):
 def begin(path, times, index=0, **options):
     for _ in range(times):
         with Store(path, SETTINGS) as store:
-            store.start(TASKS, list(KEYS), in_order=True, retry_errors=options.get("retry_errors", False))
-            died = store.died(KEYS[index])
-            store.begin(KEYS[index])
+            again = options.get("retry_errors", False)
+            kept = store.start(TASKS, list(KEYS), in_order=True, retry_errors=again)
+            died = kept.died(KEYS[index])
+            kept.begin(KEYS[index])
     return died
 
 
@@ -173,10 +174,10 @@ def test_attempts_that_were_dropped_do_not_count(tmp_path):
     output = tmp_path / "o.jsonl"
     for _ in range(3):
         with Store(output, SETTINGS) as store:
-            store.start(TASKS, list(KEYS), in_order=True, retry_errors=False)
-            assert not store.died(KEYS[0])
-            store.begin(KEYS[0])
-            store.drop(KEYS[0])
+            kept = store.start(TASKS, list(KEYS), in_order=True, retry_errors=False)
+            assert not kept.died(KEYS[0])
+            kept.begin(KEYS[0])
+            kept.drop(KEYS[0])
 
 
 def test_a_retry_counts_anew_and_comes_to_an_end(tmp_path):
