@@ -21,9 +21,8 @@ from .context.run import Run
 from .context.visual_rows import Selector
 from .errors import ClosedError, NativeError
 from .model_files.mmproj import Mmproj
-from .model_files.pair import check_pair, read_text_model
-from .native.amx_crash import require_sound_cpu
 from .native.kernels import q4_kernels
+from .native.pair import check_pair_runs
 from .prompt.messages import Images, Messages, user_message
 from .prompt.sampling import check_names
 from .qa.batch import ask_many
@@ -82,10 +81,8 @@ class LlavaNext(Closing):
         given: dict[str, Any] = {**options}
         own = {name: given.pop(name) for name in HandlerOptions.__annotations__ if name in given}
         _require_known(given)
-        text = read_text_model(model)
-        require_sound_cpu(text.path, n_gpu_layers)
         self.handler = HiREDChatHandler(mmproj, **own)
-        check_pair(self.handler.info, text.width, model)
+        check_pair_runs(model, self.handler.info, n_gpu_layers)
         threads = own.get("n_threads")
         self._llama: llama_cpp.Llama | None = _load(
             os.fspath(model),

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from ..errors import HiredError, NativeError
 from ..files import user_folder
-from ..model_files.mmproj import MmprojInfo, read_mmproj
-from ..model_files.pair import check_pair, read_text_model
 from ..native import amx_crash
 from ..native.cpu import on_gpu
 from ..native.load import VERSION
@@ -17,17 +15,6 @@ from ..synthetic.cache import cached_pair
 from ..synthetic.pair_files import pair_paths
 
 SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute")}  # megabytes
-
-
-def check_files(pair: tuple[Path, Path], gpu_layers: int) -> MmprojInfo:
-    """The mmproj's facts, if the two files belong together and can run here.
-
-    Raises ModelFormatError, ModelMismatchError or one of their kind, NativeError.
-    """
-    text, info = read_text_model(pair[0]), read_mmproj(pair[1])
-    check_pair(info, text.width, pair[0])
-    amx_crash.require_sound_cpu(pair[0], gpu_layers)
-    return info
 
 
 def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[Path, Path]:

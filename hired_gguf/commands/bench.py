@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..bench import chart
 from ..bench.machine import busy, machine, physical_cores
-from ..bench.pair import check_files, stand_in
+from ..bench.pair import stand_in
 from ..bench.pictures import default_picture, write_pictures
 from ..bench.plan import make_plan
 from ..bench.report import make_report
@@ -25,6 +25,8 @@ from ..console.result_options import add_result_options, check_results, save_jso
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
 from ..images.load import load_image
+from ..model_files.mmproj import read_mmproj
+from ..native.pair import check_pair_runs
 from .bench_status import BenchStatus
 
 BUDGETS = [1.0, 0.4, 0.2, 0.1, 0.05]
@@ -94,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure. 1 if a part of it failed."""
     check_results(args)
     pair = pair_of(args)
-    info = check_files(pair, args.gpu_layers)
+    info = read_mmproj(pair[1])
+    check_pair_runs(pair[0], info, args.gpu_layers)
     pictures = load_pictures(args)
     sizes = [(picture.height, picture.width) for picture in pictures]
     plan = make_plan(info, sizes, args.budgets, args.second_image_budgets, not args.skip_stock)
