@@ -39,7 +39,7 @@ class Worker:
         return asdict(self._engine.ask(**question))
 
     def probe(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Return the `Probe` of a pair."""
+        """The `Probe` of a pair."""
         return asdict(run_probe(EngineSettings(**settings)))
 
     def reply(self, line: str) -> dict[str, Any]:

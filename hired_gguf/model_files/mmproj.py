@@ -13,7 +13,7 @@ from ..errors import ModelMismatchError
 from . import mmproj_keys as rules
 from .gguf_fields import Fields
 from .gguf_file import fingerprint, read_gguf
-from .mmproj_tensors import NEWLINES, check_tensors
+from .mmproj_tensors import NEWLINES, read_tensors
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def read_mmproj(mmproj: Mmproj) -> MmprojInfo:
     pinpoints = rules.pinpoints(fields, image_size)
     unpad = rules.unpad(fields)
     sizes = {"C": 3, "D": width, "F": feed_forward, "P": patch_size, "R": side * side + 1}
-    found = check_tensors(fields.file, layers, sizes)
+    found = read_tensors(fields.file, layers, sizes)
     if unpad and pinpoints and not found.newline_name:
         fields.fail(
             "clip.vision.mm_patch_merge_type", f"is 'spatial_unpad', but no tensor {' or '.join(NEWLINES)}"

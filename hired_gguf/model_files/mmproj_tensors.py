@@ -76,8 +76,8 @@ class Found(NamedTuple):
     newline_name: str | None
 
 
-def check_tensors(file: GGUFFile, layers: int, sizes: Mapping[str, int]) -> Found:
-    """Hold the tensors against the tables above; ``sizes`` gives the letters C, D, F, P and R."""
+def read_tensors(file: GGUFFile, layers: int, sizes: Mapping[str, int]) -> Found:
+    """What the tensors say, held against the tables above; ``sizes`` gives the letters C, D, F, P and R."""
     tensors = file.tensors
     _check_projector(file)
     _check_blocks(file, layers)

@@ -47,7 +47,8 @@ def quantize_mmproj(
     """
     number = TYPES[parse_type(type)]
     file = read_gguf(read_mmproj(source).path)
-    path = _check_target(file.path, Path(target), force)
+    path = Path(target)
+    _check_target(file.path, path, force)
     tensors = plan_tensors(file, matrix_types(file, type))
     numbers = {"general.file_type": number, "general.quantization_version": int(gguf.GGML_QUANT_VERSION)}
     header = new_header(file, numbers, tensors)
@@ -85,7 +86,7 @@ def _matrices(file: GGUFFile) -> list[TensorInfo]:
     return [t for t in file.tensors.values() if re.sub(r"^v\.blk\.\d+\.", "", t.name) in MATRICES]
 
 
-def _check_target(source: Path, target: Path, force: bool) -> Path:
+def _check_target(source: Path, target: Path, force: bool) -> None:
     if not target.parent.is_dir():
         raise InputError(f"{target}: the folder {str(target.parent)!r} is not there")
     if target.exists() or target.is_symlink():
@@ -95,7 +96,6 @@ def _check_target(source: Path, target: Path, force: bool) -> Path:
             raise InputError(f"{target} is there and is no regular file")
         if not force:
             raise FileExistsError(f"{target} is there already")
-    return target
 
 
 def _check_space(target: Path, nbytes: int) -> None:

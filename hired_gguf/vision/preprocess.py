@@ -74,7 +74,7 @@ def _padded_square(image: Image.Image, S: int, mean: Sequence[float]) -> Image.I
 
 
 def _normalised(mean: Sequence[float], std: Sequence[float]) -> npt.NDArray[np.float32]:
-    """Return what each of the 256 pixel values becomes, as [3, 256]."""
+    """What each of the 256 pixel values becomes, as [3, 256]."""
     scaled = (np.arange(256) / 255).astype(np.float32)
     centres, widths = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     return (scaled - centres[:, None]) / widths[:, None]
