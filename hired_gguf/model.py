@@ -171,7 +171,7 @@ class LlavaNext(Closing):
         on_progress: OnProgress | None = None,
         **options: Any,
     ) -> Iterator[Record]:
-        """Answer many questions; one record (a dict, see docs/batch.md) for each task, in their order.
+        """Answer many questions; one record (a dict, see docs/qa.md) for each task, in their order.
 
         A task is a mapping with ``image`` and ``question``, and perhaps ``id``, ``budget``, ``max_tokens``
         and ``schema``; what else is in it is ignored. Questions about one image run together. A task that

@@ -32,7 +32,7 @@ examples:
   hired-gguf qa --input tasks.jsonl --output answers.jsonl --retry-errors
   hired-gguf qa --input tasks.csv --schema invoice.json --output invoices.jsonl
 
-A run that was ended in any way goes on where it was when the same command is given again. docs/batch.md has
+A run that was ended in any way goes on where it was when the same command is given again. docs/qa.md has
 the fields of tasks and records.
 """
 

@@ -12,7 +12,7 @@ from ..native.load import VERSION
 from .settings import QaSettings
 from .task import Task
 
-#: See docs/batch.md for the fields.
+#: See docs/qa.md for the fields.
 Record = dict[str, Any]
 
 FIRST_FIELD = b'{"id": '  # of every line

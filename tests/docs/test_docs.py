@@ -26,7 +26,7 @@ PICTURE = ROOT / "tests" / "golden" / "hf_tiny" / "coffee.png"
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md"),
     *("docs/gpu.md", "docs/performance.md", "docs/options.md", "docs/explain.md", "docs/evaluation.md"),
-    "docs/batch.md",
+    "docs/qa.md",
     "benchmarks/README.md",
     *("docs/synthetic.md", "models/train/README.md"),
 ]
@@ -47,7 +47,7 @@ def command_lines():
 
 PYTHON = [
     code
-    for name in ("README.md", "docs/batch.md", "docs/explain.md")
+    for name in ("README.md", "docs/qa.md", "docs/explain.md")
     for code in blocks(TEXTS[name], "python")
 ]
 

@@ -1,4 +1,4 @@
-"""The recipes of docs/batch.md that need further packages, run as they stand."""
+"""The recipes of docs/qa.md that need further packages, run as they stand."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from paths import ROOT
 
 pytestmark = [pytest.mark.extra, pytest.mark.filterwarnings("ignore")]  # the packages' own warnings
 
-BATCH = ROOT / "docs" / "batch.md"
+QA = ROOT / "docs" / "qa.md"
 NEEDED = "needs the extra 'ray': pip install '.[ray]'"
 
 
 def recipe(package):
-    blocks = re.findall(r"^```py\n(.*?)^```$", BATCH.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```py\n(.*?)^```$", QA.read_text(), re.MULTILINE | re.DOTALL)
     (found,) = [code for code in blocks if f"import {package}" in code]
-    return compile(found, "batch.md", "exec")
+    return compile(found, "qa.md", "exec")
 
 
 @pytest.fixture
