@@ -55,7 +55,7 @@ def test_version(run):
         (("ask", COFFEE, "q", "--temperature", "inf"), "'inf' is not a number of at least 0"),
         (("ask", COFFEE, "q", "--n-ctx", "0"), "'0' is not a whole number from 1 to 1048576"),
         (("ask", COFFEE, "q", "--allocation", "fair"), "'fair'"),
-        (("ask", COFFEE, "q", "--device", "CUDA9"), "'CUDA9' is not there; allowed: auto, cpu"),
+        (("ask", COFFEE, "q", "--device", "CUDA9"), "there is no device 'CUDA9'; allowed: auto, cpu"),
         (("ask", COFFEE, "q", "--model", "none.gguf"), "no such file: 'none.gguf'"),
         (("ask", COFFEE, "q", "--model", FOLDER), "not a file"),
         (("ask", COFFEE, "q", "--model", TEXT), "--model is given but --mmproj is not"),

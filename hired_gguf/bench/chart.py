@@ -12,7 +12,7 @@ from ..reporting import require_matplotlib
 from .plan import FIRST, SECOND_QUESTION, case_label
 from .report import TASKS
 
-STAGES = {  # a run's field: name and colour (Okabe and Ito's, told apart by colour-blind people too)
+STAGES = {  # a run's field: name and colour (Okabe and Ito's, distinct for colour-blind people too)
     "encode_s": ("vision encoding", "#0072B2"),
     "select_s": ("selection", "#F0E442"),
     "prefill_visual_s": ("prefill, visual tokens", "#D55E00"),

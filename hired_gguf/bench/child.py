@@ -56,7 +56,7 @@ class Child(Closing):
         return self._process.pid
 
     def call(self, do: str, tick: Tick = lambda _: None, **arguments: Any) -> Any:
-        """Have the worker do something and return its result; ``tick`` hears of the seconds that pass.
+        """Have the worker do something and return its result; ``tick`` gets the seconds that have passed.
 
         Raises ChildError.
         """

@@ -15,7 +15,7 @@ from ..native.load import core
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """What the numbers depend on. ``memory_bytes`` and ``load`` are None where the system does not tell."""
+    """What the numbers depend on. ``memory_bytes`` and ``load`` are None where they are not known."""
     packages = ("hired-gguf", "llama-cpp-python", "numpy", "pillow")
     return {
         "processor": cpu.processor(),
@@ -35,15 +35,15 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 def busy(facts: dict[str, Any]) -> str:
-    """A warning if others use the machine: llama.cpp's threads wait for one another, so that costs a lot."""
+    """A warning if other programs use the machine: llama.cpp's threads then wait for one another."""
     load, cores = facts["load"] or 0.0, facts["cores"]
     if load < cores / 3:
         return ""
-    return f"this machine is busy (load {load:.1f} on {cores} cores): seconds will be too many, and vary"
+    return f"this machine is busy (load {load:.1f} on {cores} cores): times will be too long, and vary"
 
 
 def physical_cores() -> int:
-    """Cores that this process may use, two threads of one core counted once where Linux tells."""
+    """Cores that this process may use; on Linux the threads of one core count once."""
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     topology = Path("/sys/devices/system/cpu")
     try:

@@ -13,10 +13,10 @@ CACHE_ITEM = 2  # bytes: keys and values are float16 unless one asks for somethi
 
 @dataclass(frozen=True)
 class Measurement:
-    """An answer's cost. Seconds run on the caller's clock; a stage that cannot be told apart is None.
+    """An answer's cost. Seconds run on the caller's clock; a stage that cannot be timed alone is None.
 
     ``peak_rss_bytes`` is the most memory of the process so far, mapped files included; None where the system
-    does not tell. ``tokens_per_s`` counts as the HiRED paper does: generated tokens over ``total_s``, which
+    does not say. ``tokens_per_s`` counts as the HiRED paper does: generated tokens over ``total_s``, which
     includes encoding and prefill.
     """
 

@@ -18,7 +18,7 @@ SIZES = {"small": (75, "a few seconds"), "llava-next-7b": (4500, "about a minute
 
 
 def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[Path, Path]:
-    """The 7B shape, or the small one, in the user's cache folder; made, with a word about it, on first use.
+    """The 7B shape, or the small one, in the user's cache folder; made on first use, with a message.
 
     Raises HiredError, OSError.
     """
@@ -34,7 +34,7 @@ def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[
 
 
 def _require_quantised(gpu_layers: int) -> None:
-    """Before gigabytes are written that could not run."""
+    """Raise NativeError if the stand-in, gigabytes of weights, could not run here."""
     if not on_gpu(gpu_layers) and (died := amx_crash.crash()):
         raise NativeError(
             f"the 7B stand-in is quantised, and this build of llama-cpp-python dies ({died}) when such a "

@@ -15,7 +15,7 @@ QUESTIONS = (
     "Which colours stand out, and where in the picture are they?",
 )
 ANSWER_TOKENS = 15
-STOCK_CONTEXT = 4096  # as large as LLaVA-1.6 has, and what its users are told to give
+STOCK_CONTEXT = 4096  # LLaVA-1.6's own, and what llama-cpp-python advises
 _SLACK = 16  # templates differ
 _CONTEXT_STEP = 256
 

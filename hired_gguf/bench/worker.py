@@ -64,7 +64,7 @@ def main(verbose: bool) -> None:
 
 
 def requests(stream: IO[str]) -> Iterator[str]:
-    """The lines of a stream. When it ends the parent is gone, and then so is this process, at once."""
+    """The lines of a stream. Its end means that the parent is gone; this process then ends at once."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def listen() -> None:

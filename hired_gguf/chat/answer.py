@@ -45,7 +45,7 @@ class Answer:
 
     @property
     def visual_tokens_full(self) -> int:
-        """Rows that it would have seen with no token dropped."""
+        """Rows that the language model would have seen with no token dropped."""
         return self.run.visual_tokens_full
 
     @property
@@ -55,7 +55,7 @@ class Answer:
 
     @property
     def reused_tokens(self) -> int:
-        """Those of the prompt that were in the context from before."""
+        """Prompt tokens that the context held already."""
         return self.run.reused_tokens
 
     @property
@@ -94,7 +94,7 @@ class Answer:
 
 
 class AnswerStream(Iterator[str]):
-    """The pieces of an answer as they come. ``answer`` is there once they are through, ``run`` at once."""
+    """The pieces of an answer as they come. ``answer`` is set after the last one, ``run`` at once."""
 
     def __init__(self, chunks: Iterator[Any], run: Run) -> None:
         self.answer: Answer | None = None
@@ -123,7 +123,7 @@ class AnswerStream(Iterator[str]):
 
 
 class Answerer(Protocol):
-    """Whatever answers questions about pictures: `LlavaNext`, or a stand-in of a test."""
+    """Anything that answers questions about pictures: `LlavaNext`, or a stand-in of a test."""
 
     def ask(self, image: Images, question: str, **options: Any) -> Any:
         """An `Answer`, or with ``stream=True`` an `AnswerStream`, to a question about pictures."""

@@ -10,9 +10,9 @@ from .answer import Answer, Answerer
 
 
 class Chat:
-    """A conversation. ``messages`` is its history in OpenAI's form; an unfinished turn leaves none.
+    """A conversation. ``messages`` is its history in OpenAI's form, without unfinished turns.
 
-    ``answer`` is the latest one, with what it cost.
+    ``answer`` is the latest answer.
     """
 
     def __init__(self, llm: Answerer, *, system: str | None = None, **options: Any) -> None:

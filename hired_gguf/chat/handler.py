@@ -56,10 +56,9 @@ class HiREDChatHandler:
     it, are those of `TokenBudget.changed`; ``token_budget`` may be set between calls, and a direct call of
     the handler takes the same names for itself alone.
     ``template`` is "vicuna", "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs
-    be fetched. ``last_run`` tells what the latest call did. Encoded images stay in memory, up to
-    ``cache_bytes`` (0 for none), and in files under ``cache_dir`` if it is given, up to 4 GiB: they are as
-    private as the images. The other options are those of `VisionEncoder`, which loads at the first image
-    that is in neither.
+    be fetched. ``last_run`` is the record of the latest call. Encoded images stay in memory, up to
+    ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to 4 GiB: as private as the images. The
+    other options are those of `VisionEncoder`, which loads at the first image that is in neither.
 
     Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked
     here: raises ModelFormatError or one of its kind, BudgetError, InputError, PromptError.

@@ -34,7 +34,7 @@ def add_parser(commands: option_groups.Commands) -> None:
     parser.add_argument(
         "image", metavar="IMAGE", help="a file or URL; - reads the picture from standard input"
     )
-    parser.add_argument("question", metavar="QUESTION", help="in quotes")
+    parser.add_argument("question", metavar="QUESTION", help="the question, in quotes")
     parser.add_argument(
         "--image",
         dest="more",

@@ -61,8 +61,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to measure")
     add = group.add_argument
     add("--quick", action="store_true", help="a small pair of random weights, three repetitions: a minute")
-    add("--predict", action="store_true", help="only a short probe, and what each budget would cost by it")
-    add("--skip-stock", action="store_true", help="measure hired-gguf alone: no ratios then")
+    add("--predict", action="store_true", help="run only a short probe, and predict each budget by it")
+    add("--skip-stock", action="store_true", help="measure hired-gguf alone, without ratios")
     add(
         "--budgets",
         type=option_types.budgets,
@@ -75,21 +75,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=option_types.budgets,
         default=SECOND_IMAGE_BUDGETS,
         metavar="B,...",
-        help="those that also see the second image, as stock does "
+        help="budgets that are also measured on the second image, as stock is "
         f"(default: {','.join(map(str, SECOND_IMAGE_BUDGETS))})",
     )
     add(
         "--repeat",
         type=option_types.number(int, 1, 1000),
         metavar="N",
-        help="repetitions of everything (default: 1; 3 with --quick)",
+        help="repetitions of the whole plan (default: 1; 3 with --quick)",
     )
     for name, which in (("--image", "first picture, 672 x 672"), ("--second-image", "second, 672 x 336")):
         add(name, type=option_types.existing_file, metavar="FILE", help=f"{which} (default: clouds of noise)")
-    add_shared(group, [SHARED["threads"]], "of both (default: physical cores)")
-    layers = "layers of the language model on the GPU, of both, -1 for all (default: -1)"
+    add_shared(group, [SHARED["threads"]], "CPU threads of both engines (default: physical cores)")
+    layers = "GPU layers of the language model in both engines, -1 for all (default: -1)"
     add_shared(group, [SHARED["gpu-layers"]], layers)
-    add_result_options(parser, "up to date after each answer", "also as a picture")
+    add_result_options(parser, "up to date after each answer", "a chart of the seconds")
 
 
 def run(args: argparse.Namespace) -> int:

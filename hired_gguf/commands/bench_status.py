@@ -1,4 +1,4 @@
-"""What a benchmark tells while it runs: a line an answer, and on a terminal what is being done now."""
+"""What a benchmark shows while it runs: a line an answer, and on a terminal the current step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BenchStatus:
         say(f"{self._answers} answers to measure, which will take about {duration(seconds)}")
 
     def __call__(self, doing: str) -> Tick:
-        """Whoever does something tells the seconds that pass to what is returned."""
+        """Announce a step; the function returned takes the seconds that have passed in it."""
 
         def tick(seconds: float) -> None:
             left = "" if self._ends is None else f", about {duration(self._ends - time.monotonic())} to go"

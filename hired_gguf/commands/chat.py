@@ -101,7 +101,7 @@ class Answered:
 
 
 class Session:
-    """A conversation as its lines change it. ``failed`` tells whether a line ended in an error."""
+    """A conversation as its lines change it. ``failed`` is true once a line has ended in an error."""
 
     def __init__(
         self, llm: LlavaNext, args: argparse.Namespace, pictures: list[LoadedImage], status: StatusLine

@@ -21,7 +21,9 @@ from ..native.kernels import KERNELS_VARIABLE, kernels_wanted, q4_used
 from ..native.load import PIN, core
 from . import doctor_checks
 
-SETTINGS_FIX = "Mend the file or the variable: commands that take options refuse to run with it."
+SETTINGS_FIX = (
+    "Correct the file or the variable: until then, every command that takes options ends with an error."
+)
 BACKENDS = ("CPU", "CUDA", "Vulkan", "Metal")
 EXAMPLES = """\
 examples:
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def installation() -> dict[str, Any]:
-    """What is there."""
+    """Versions, libraries, devices and kernels of this installation."""
     packages = ("hired-gguf", "llama-cpp-python", "numpy", "pillow")
     return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
@@ -127,7 +129,7 @@ def section(title: str, rows: dict[str, str]) -> list[str]:
 
 
 def kernels_line(run_here: bool, wanted: bool, q4_0: bool) -> str:
-    """What they are used for, on one line."""
+    """What our kernels are used for, in one line."""
     if not run_here:
         return "not used; they need x86-64 with AVX-512 and VNNI"
     if not wanted:

@@ -33,10 +33,10 @@ def advice() -> list[Finding]:
 
 
 def unknown_variables(names: list[str]) -> Finding:
-    """Environment variables that look like options and are none."""
+    """Environment variables whose names look like options but are not."""
     return Finding(
         f"these environment variables are no options, and are ignored: {', '.join(names)}",
-        "Look for a slip of the pen: docs/options.md has the names.",
+        "Check the spelling: docs/options.md has the names.",
     )
 
 

@@ -55,7 +55,7 @@ def add_parser(commands: option_groups.Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask, and report. What was answered before an interrupt or an error goes to the JSON file, so marked."""
+    """Ask, and report. Answers from before an interrupt or error go to the JSON file, as incomplete."""
     check_results(args)
     try:
         settings = EvalSettings(args.seed, args.max_tokens, args.question_template, args.system)

@@ -28,7 +28,7 @@ QUESTIONS = 600
 
 
 def add_eval_options(parser: argparse.ArgumentParser) -> None:
-    """All but those of the model."""
+    """Add all options but the model's."""
     _add_task_options(parser)
     _add_configuration_options(parser)
     add_result_options(parser, "with every answer", "accuracy against budget")
@@ -41,28 +41,34 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
         "--tasks",
         default=BUILTIN,
         metavar="FILE.jsonl",
-        help="lines of image, question, answers, and if wanted id and kind (default: builtin)",
+        help="JSON Lines with image, question and answers, optionally id and kind (default: builtin)",
     )
     add(
         "--n",
         type=option_types.number(int, 1, 10**6),
         metavar="N",
-        help=f"questions (default: {QUESTIONS} built-in ones; all of a file, else N of it by lot)",
+        help="number of questions; N of a file are drawn at random "
+        f"(default: {QUESTIONS} built-in ones, or all of the file)",
     )
     add(
         "--seed",
         type=option_types.number(int, 0, 2**32 - 1),
         default=0,
         metavar="S",
-        help="of the built-in pictures, and of all lots (default: 0)",
+        help="seed of the built-in pictures and of all random choices (default: 0)",
     )
 
 
 def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
-    title = "lists, with commas between their values; what is not listed stays at its default"
+    title = "lists of values with commas; an option without a list keeps its default"
     add = parser.add_argument_group("configurations", title).add_argument
     shown = ",".join(map(str, BUDGETS))
-    add("--budgets", type=option_types.budgets, metavar="B,...", help=f"(default: {shown})")
+    add(
+        "--budgets",
+        type=option_types.budgets,
+        metavar="B,...",
+        help=f"budgets of visual tokens (default: {shown})",
+    )
     for name, dest, allowed in (
         ("--allocations", "allocations", ALLOCATIONS),
         ("--selections", "selections", SELECTIONS),
@@ -81,14 +87,14 @@ def _add_configuration_options(parser: argparse.ArgumentParser) -> None:
         "--layers",
         type=layers,
         metavar="FIRST:LAST,...",
-        help="vision layers: the one whose CLS attention allots the budget, and the one whose picks the "
-        "tokens; from 0, or negative from the end. A list that begins with a minus needs a =, as in "
-        f"--layers=-1:-1 (default: {name_of(FIRST_AND_LAST)})",
+        help="pairs of vision layers: CLS attention of FIRST allots the budget, that of LAST picks the "
+        "tokens; numbers count from 0, or negative from the end. A list that begins with a minus needs "
+        f"a =, as in --layers=-1:-1 (default: {name_of(FIRST_AND_LAST)})",
     )
 
 
 def _add_answer_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("answer", "always the likeliest token")
+    group = parser.add_argument_group("answer", "answers are greedy: always the likeliest token")
     group.add_argument(
         "--max-tokens",
         type=option_types.number(int, 1, 4096),
@@ -133,7 +139,7 @@ def _pair(text: str) -> Layers:
 
 
 def configurations_of(args: argparse.Namespace, executed_layers: int) -> list[Configuration]:
-    """What is listed, in all combinations; one option at a time if nothing is.
+    """All combinations of the lists; without any list, one option is varied at a time.
 
     Raises UsageError for a listed layer that the model does not have.
     """
@@ -150,7 +156,7 @@ def configurations_of(args: argparse.Namespace, executed_layers: int) -> list[Co
 
 
 def layers_of(pairs: list[Layers], executed: int) -> list[Layers]:
-    """Those that differ. Raises UsageError for one that the model does not have."""
+    """The pairs that differ. Raises UsageError for a layer that the model does not have."""
     try:
         require_layers(pairs, executed)
     except InputError as error:

@@ -10,7 +10,7 @@ PAUSE = 30.0  # seconds between two lines where nobody watches
 
 
 class EvalStatus(RunStatus):
-    """Hears from an evaluation."""
+    """Shows how far an evaluation is."""
 
     def __init__(self, line: StatusLine, pause: float = PAUSE) -> None:
         super().__init__(line, pause, "the first answer")

@@ -40,7 +40,7 @@ def add_parser(commands: option_groups.Commands) -> None:
     )
     add = parser.add_argument
     add("image", metavar="IMAGE", help="a file or URL; - reads the picture from standard input")
-    add("--question", metavar="Q", help="ask it too, and write the answer under the drawing")
+    add("--question", metavar="Q", help="also ask this question, and write the answer under the drawing")
     add(
         "--compare",
         type=allocations,
@@ -51,13 +51,13 @@ def add_parser(commands: option_groups.Commands) -> None:
         "--out",
         type=png_file,
         metavar="FILE.png",
-        help="the drawing; replaces what is there (default: IMAGE's name with -overlay.png, in this folder)",
+        help="file of the drawing, replaced if it exists (default: IMAGE-overlay.png in this folder)",
     )
     add(
         "--json",
         type=option_types.json_target,
         metavar="FILE",
-        help="also everything in numbers; - for standard output instead of the table",
+        help="also write the numbers as JSON; - writes them to standard output, without the table",
     )
     option_groups.add_budget_options(parser)
     option_groups.add_answer_options(parser)
@@ -84,7 +84,7 @@ def png_file(text: str) -> Path:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Encode or ask, then draw and tell."""
+    """Encode or ask, then draw and report."""
     out = args.out or default_name(args.image)
     for path in (out, args.json):
         if path not in (None, "-") and same_file(path, args.image):

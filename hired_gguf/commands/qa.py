@@ -32,8 +32,7 @@ examples:
   hired-gguf qa --input tasks.jsonl --output answers.jsonl --retry-errors
   hired-gguf qa --input tasks.csv --schema invoice.json --output invoices.jsonl
 
-A run that was ended in any way goes on where it was when the same command is given again. docs/qa.md has
-the fields of tasks and records.
+To go on after any kind of stop, give the same command again. docs/qa.md has the fields of tasks and records.
 """
 
 
@@ -65,11 +64,11 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         metavar="WHERE",
         help="folders (their pictures, in name order), files, or globs in quotes",
     )
-    add("--question", action="append", metavar="TEXT", help="asked about every picture; repeatable")
+    add("--question", action="append", metavar="TEXT", help="a question about every picture; repeatable")
     add(
         "--input",
         metavar="FILE",
-        help="JSON Lines or CSV with image and question, and if wanted id, budget, max_tokens, schema; "
+        help="JSON Lines or CSV with image and question, optionally id, budget, max_tokens, schema; "
         "- for standard input",
     )
 
@@ -80,14 +79,14 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         metavar="FILE",
-        help="JSON Lines, where the next start goes on (default: standard output, without that)",
+        help="JSON Lines file that the next start goes on with (default: standard output, which starts anew)",
     )
     add("--as-completed", action="store_true", help="write records as they come, not in the tasks' order")
-    add("--retry-errors", action="store_true", help="ask again what ended in an error or a crash")
+    add("--retry-errors", action="store_true", help="ask the tasks again that ended in an error or a crash")
     add(
         "--force",
         action="store_true",
-        help="take an output of other settings, and answer everything anew behind it",
+        help="accept an output made with other settings, and answer every task again at its end",
     )
 
 
@@ -131,7 +130,7 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
 def _name_unused(fields: list[Fields]) -> None:
     unused = {name for task in fields for name in task} - {*FIELDS}
     if unused:
-        say(f"fields of the input that are not used: {', '.join(sorted(unused))}")
+        say(f"fields of the input that are ignored: {', '.join(sorted(unused))}")
 
 
 def _settings(args: argparse.Namespace, model: Path, info: MmprojInfo) -> QaSettings:
@@ -152,7 +151,7 @@ def _settings(args: argparse.Namespace, model: Path, info: MmprojInfo) -> QaSett
 def _require_output(args: argparse.Namespace) -> None:
     """Raises UsageError, OutputError."""
     if args.output is None and (args.retry_errors or args.force):
-        raise UsageError("--retry-errors and --force are about a file: give --output")
+        raise UsageError("--retry-errors and --force need a file: give --output")
     inputs = [path for path in (args.input, args.schema, args.model, args.mmproj) if path not in (None, "-")]
     if args.output is not None:
         require_file(Path(args.output), inputs)

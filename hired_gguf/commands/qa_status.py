@@ -9,7 +9,7 @@ PAUSE = 10.0  # seconds between two lines where nobody watches
 
 
 class BatchStatus(RunStatus):
-    """Hears from a run."""
+    """Shows how far a run is."""
 
     def __init__(self, line: StatusLine) -> None:
         super().__init__(line, PAUSE)

@@ -58,7 +58,7 @@ def add_parser(commands: option_groups.Commands) -> None:
         type=tensor_type,
         default="Q8_0",
         metavar="T",
-        help=f"of the matrices: {', '.join(TYPES)} (default: %(default)s)",
+        help=f"type of the matrices: {', '.join(TYPES)} (default: %(default)s)",
     )
     add("--force", action="store_true", help="replace OUT if it is there")
     check = parser.add_mutually_exclusive_group()
@@ -72,7 +72,7 @@ def add_parser(commands: option_groups.Commands) -> None:
     check.add_argument("--no-check", action="store_true", help="write only, compare nothing")
     add_config_option(parser)
     add_shared(parser, [SHARED["threads"]], "CPU threads of the comparison")
-    device = "of the comparison: auto, cpu, gpu, or a name that 'doctor' lists (default: auto)"
+    device = "device of the comparison: auto, cpu, gpu, or a name that 'doctor' lists (default: auto)"
     add_shared(parser, [SHARED["device"]], device)
     add("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
@@ -161,7 +161,7 @@ def warn(source: GGUFFile, kind: str, left: list[str]) -> None:
     """Say what the user may not expect."""
     lossy = [name for name in weight_types(source) if name not in EXACT]
     if lossy:
-        say(f"{source.path.name} is {'/'.join(lossy)} already: what that lost does not come back")
+        say(f"{source.path.name} is {'/'.join(lossy)} already: the precision that it lost does not come back")
     if left:
         names = ", ".join(left)
         say(f"left as F16, since blocks of {kind} do not divide their rows: {names}")

@@ -17,8 +17,9 @@ from .terminal import StatusLine, is_terminal, say
 from .usage import UsageError
 
 BUILT_IN = (
-    "no model given: using the built-in miniature, which knows drawn signs, figures and slips only. For "
-    "photographs give --model TEXT.gguf --mmproj MMPROJ.gguf, or set HIRED_GGUF_MODEL and HIRED_GGUF_MMPROJ"
+    "no model given: using the built-in miniature, which knows only drawn signs, figures and slips of paper. "
+    "For photographs give --model TEXT.gguf --mmproj MMPROJ.gguf, or set HIRED_GGUF_MODEL and "
+    "HIRED_GGUF_MMPROJ"
 )
 
 
@@ -29,14 +30,17 @@ def load_picture(source: str, allow_http: bool) -> LoadedImage:
     if source != "-":
         return LoadedImage(load_image(source, allow_http=allow_http))
     if sys.stdin is None or is_terminal(sys.stdin):
-        raise UsageError("'-' reads a picture from standard input, but none comes there")
+        raise UsageError(
+            "'-' reads a picture from standard input, but standard input is a terminal or closed: "
+            "pipe a file into it"
+        )
     return LoadedImage(load_image(sys.stdin.buffer.read(MAX_BYTES + 1)))
 
 
 def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
-    """The two files; the built-in pair, with a word about it, if neither is given.
+    """The two files; the built-in pair, with a message about it, if neither is given.
 
-    Raises UsageError for one alone.
+    Raises UsageError if only one of the two is given.
     """
     model, mmproj = args.model, args.mmproj
     if model and mmproj:
@@ -51,7 +55,7 @@ def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
 def vision_file(args: argparse.Namespace) -> Path:
     """The mmproj alone, for what needs no language model; the built-in one if neither file is given.
 
-    Raises UsageError for a language model without one.
+    Raises UsageError for a language model without a mmproj.
     """
     mmproj: Path = args.mmproj or model_pair(args)[1]
     return mmproj
@@ -75,7 +79,7 @@ def load_model(
     status: StatusLine,
     on_progress: Progress | None = None,
 ) -> LlavaNext:
-    """Load the two files as the options say. ``on_progress`` hears of each call, else the status line."""
+    """Load the two files as the options say. The status line shows progress if ``on_progress`` is None."""
     status.show(f"loading {pair[0].name}")
     return LlavaNext(
         *pair,

@@ -16,7 +16,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def new_parser(
     commands: Commands, name: str, help: str, description: str, example: str
 ) -> argparse.ArgumentParser:
-    """A subcommand with ``-v`` and examples under its help, whose first the list of commands shows too."""
+    """A subcommand with ``-v`` and examples under its help, the first of them in the list of commands too."""
     first = example.partition("examples:\n")[2].partition("\n")[0].strip()
     parser = commands.add_parser(
         name,
@@ -67,7 +67,7 @@ def add_template_options(group: argparse._ArgumentGroup, example: str) -> None:
         dest="question_template",
         default=QUESTION_PLACEHOLDER,
         metavar="TEXT",
-        help=f"around every question, as '{example}'",
+        help=f"text around every question, such as '{example}'",
     )
     chat = SHARED["template"]
     group.add_argument("--chat-template", dest=chat.dest, choices=chat.choices, help=chat.help)

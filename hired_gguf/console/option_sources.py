@@ -158,7 +158,7 @@ def in_effect(given: str | None) -> tuple[dict[str, Any], list[str]]:
 
 
 def unknown_variables() -> list[str]:
-    """Variables that look like options and are none."""
+    """Variables whose names look like options but are not."""
     known = {option.variable for option in SHARED.values()} | OTHER_VARIABLES
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
 

@@ -18,7 +18,7 @@ from . import option_types
 class SharedOption:
     """An option. ``parse`` takes its text; ``kinds`` are the types that a TOML file may give it.
 
-    argparse knows no default, so that what was not given can be told apart; `option_sources.fill` knows.
+    argparse gets no default, so that an option that was not given is None; `option_sources.fill` fills it in.
     """
 
     name: str
@@ -89,13 +89,16 @@ MODEL = (
     ),
     SharedOption(
         "device",
-        "of the vision encoder: auto, cpu, gpu, or a name that 'doctor' lists (default: auto)",
+        "device of the vision encoder: auto, cpu, gpu, or a name that 'doctor' lists (default: auto)",
         "auto",
         option_types.device,
         metavar="NAME",
     ),
     SharedOption(
-        "flash-attention", "in the vision encoder (default: auto)", "auto", choices=("auto", "on", "off")
+        "flash-attention",
+        "flash attention in the vision encoder (default: auto)",
+        "auto",
+        choices=("auto", "on", "off"),
     ),
 )
 #: Their defaults are those of `TokenBudget`: an option that nobody gives is None here.
@@ -169,7 +172,7 @@ ANSWER = (
     ),
     SharedOption(
         "seed",
-        "of the sampling; same seed, same answer (default: random)",
+        "seed of the sampling; the same seed gives the same answer (default: random)",
         None,
         option_types.number(int, 0, 2**32 - 1),
         _WHOLE,
@@ -213,5 +216,5 @@ def add_config_option(group: argparse._ActionsContainer) -> None:
         "--config",
         metavar="FILE.toml",
         help="a file of options (default: $HIRED_GGUF_CONFIG, else hired-gguf.toml in your config folder); "
-        "each option is also a variable, as HIRED_GGUF_BUDGET. 'doctor' shows what is in effect",
+        "each option is also an environment variable, such as HIRED_GGUF_BUDGET; 'doctor' shows what is set",
     )

@@ -40,7 +40,9 @@ def new_file(text: str) -> Path:
     """A file that can be written."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"a file {text!r} cannot be written there")
+        raise argparse.ArgumentTypeError(
+            f"the file {text!r} cannot be written: its folder is missing or read-only"
+        )
     return path
 
 
@@ -86,4 +88,4 @@ def device(text: str) -> str:
         if gpus
         else "auto, cpu; llama.cpp sees no GPU (see hired-gguf doctor)"
     )
-    raise argparse.ArgumentTypeError(f"{text!r} is not there; allowed: {there}")
+    raise argparse.ArgumentTypeError(f"there is no device {text!r}; allowed: {there}")

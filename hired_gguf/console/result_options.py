@@ -18,10 +18,12 @@ def add_result_options(parser: argparse.ArgumentParser, json: str, chart: str) -
         "--json",
         type=option_types.json_target,
         metavar="FILE",
-        help=f"also as JSON, {json}; - for standard output instead of the report",
+        help=f"also write the results as JSON, {json}; - writes them to standard output, without a report",
     )
-    add("--markdown", type=option_types.new_file, metavar="FILE", help="also as Markdown")
-    add("--chart", type=option_types.new_file, metavar="FILE.png", help=f"{chart}; needs matplotlib")
+    add("--markdown", type=option_types.new_file, metavar="FILE", help="also write the report as Markdown")
+    add(
+        "--chart", type=option_types.new_file, metavar="FILE.png", help=f"also draw {chart}; needs matplotlib"
+    )
 
 
 def check_results(args: argparse.Namespace) -> None:

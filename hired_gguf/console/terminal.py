@@ -49,7 +49,7 @@ class StatusLine(Closing):
             self._width = 0
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Show the stage of a call, as ``on_progress`` hears it."""
+        """Show the stage of a call; an ``on_progress``."""
         if stage == "encode":
             self.show(f"encoding image {done + 1} of {total}")
         else:
@@ -71,7 +71,7 @@ class RunStatus:
         self._said = -math.inf
 
     def stage(self, stage: str, done: int, total: int) -> None:
-        """Show what is being done for the current question, as ``on_progress`` hears it."""
+        """Show what is being done for the current question; an ``on_progress``."""
         self._show(f"; encoding {done + 1}/{total}" if stage == "encode" else f"; {stage} {done}/{total}")
 
     def tell(self, text: str, *, between: bool) -> None:
@@ -116,7 +116,7 @@ def print_answer(pieces: Iterable[str], status: StatusLine) -> None:
 
 
 def print_summary(run: Run) -> None:
-    """Say what an answer cost, where somebody watches."""
+    """Say what an answer cost, if stderr is a terminal."""
     if not is_terminal(sys.stderr):
         return
     parts = [f"first token after {run.timings.ttft_s:.1f} s"]

@@ -35,5 +35,5 @@ class Run:
 
     @property
     def visual_tokens_full(self) -> int:
-        """Rows that it would have seen with no token dropped."""
+        """Rows that the language model would have seen with no token dropped."""
         return sum(s.visual_tokens_full for s in self.selections)

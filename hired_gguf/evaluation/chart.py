@@ -8,7 +8,7 @@ from typing import Any
 
 from ..reporting import require_matplotlib
 
-# Okabe and Ito's, told apart by colour-blind people too; the first is that of the product.
+# Okabe and Ito's, distinct for colour-blind people too; the first is that of the product.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^Dv<>"
 APART = 1.05  # factor between two single points
@@ -86,7 +86,7 @@ def _draw_line(axis: Any, policy: str, points: Sequence[Point], colour: str, mar
 
 
 def _draw_point(axis: Any, point: Point, aside: float, colour: str, marker: str) -> None:
-    """One with an error bar, a little aside, so that several at one budget can be told apart."""
+    """A point with an error bar, moved a little, so that several at one budget stay visible."""
     share, low, high = (100 * point["all"][name] for name in ("share", "low", "high"))
     place, errors = point["visual_tokens"] * aside, [[share - low], [high - share]]
     style = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "ls": "none"}

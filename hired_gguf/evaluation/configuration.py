@@ -103,7 +103,7 @@ class Configuration:
         return {**vars(self.token_budget), "selection": self.selection, "layers": self.layers}
 
     def plain(self) -> Configuration:
-        """The simplest configuration that is the same: a full budget leaves nothing to choose, for one."""
+        """The simplest configuration with the same result: a full budget leaves nothing to choose."""
         if not self.shows_pictures:
             return Configuration(1.0, selection="none")
         if self.full:

@@ -25,7 +25,7 @@ def wilson(right: float, n: float) -> Interval:
 def design_effect(right: Sequence[int], asked: Sequence[int]) -> float:
     """How many times larger the variance of the share is than it would be with independent questions.
 
-    ``right`` of ``asked`` questions, picture by picture. Never below 1, and 1 where it cannot be told: fewer
+    ``right`` of ``asked`` questions, picture by picture. Never below 1, and 1 where it is not known: fewer
     than two pictures, or all answers right, or all wrong.
     """
     y, m = np.asarray(right, float), np.asarray(asked, float)

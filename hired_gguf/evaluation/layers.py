@@ -25,7 +25,7 @@ def as_layers(value: Any) -> Layers:
 
 
 def name_of(layers: Layers) -> str:
-    """As the command line has it."""
+    """The pair as the command line writes it."""
     return "{}:{}".format(*layers)
 
 
@@ -46,7 +46,7 @@ def require_layers(pairs: Iterable[Layers], executed: int) -> None:
 
 
 def distinct(pairs: Iterable[Layers], executed: int) -> list[Layers]:
-    """Those that are not another one's layers, numbered differently."""
+    """The pairs, without those that only number the layers of another pair differently."""
     found: dict[tuple[int, ...], Layers] = {}
     for pair in pairs:
         found.setdefault(tuple(layer % executed for layer in pair), pair)

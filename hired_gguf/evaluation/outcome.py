@@ -47,7 +47,7 @@ class Outcome:
 class PictureResult:
     """The outcomes of one picture, by configuration and question.
 
-    ``encodings`` and ``encode_seconds`` are those beside the answers', for the attention of other layers.
+    ``encodings`` and ``encode_seconds`` are of the extra encodings for the attention of other layers.
     """
 
     picture: EvalPicture

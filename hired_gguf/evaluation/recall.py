@@ -30,5 +30,5 @@ def _patches(box: Box, tiling: core.Tiling) -> NDArray[np.intp]:
 
 
 def all_kept(patches: NDArray[np.intp], selection: Selection) -> bool:
-    """Whether the language model sees all of them."""
+    """Whether the language model sees all of these patches."""
     return bool(selection.packed.ravel()[patches].all())

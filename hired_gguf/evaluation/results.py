@@ -33,7 +33,7 @@ class Results:
         return list(dict.fromkeys(q.kind for result in self.pictures for q in result.picture.questions))
 
     def share(self, index: int, look: Look) -> dict[str, Any] | None:
-        """How many of a configuration's answers are so, with the interval; None if none is looked at."""
+        """The share of a configuration's answers that ``look`` finds true, with its interval, or None."""
         seen = [values for values in self._by_picture(index, look) if values]
         right, asked = [sum(values) for values in seen], [len(values) for values in seen]
         if not asked:
@@ -115,7 +115,7 @@ def is_correct(question: EvalQuestion, outcome: Outcome) -> bool:
 
 
 def correct_of(kind: str) -> Look:
-    """Whether it is, among the questions of a kind."""
+    """`is_correct` for the questions of one kind only."""
     return lambda question, outcome: outcome.right if question.kind == kind else None
 
 

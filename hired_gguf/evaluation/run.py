@@ -97,8 +97,8 @@ def selector_of(
     configuration: Configuration, picture: EvalPicture, seed: int, attention: OtherAttention
 ) -> Selector:
     """What chooses the tokens. ``attention`` is the picture's."""
-    lots = RandomTokens(picture.name, seed) if configuration.baseline == "random" else None
-    selector = lots or EncodedImage.select_with
+    random = RandomTokens(picture.name, seed) if configuration.baseline == "random" else None
+    selector = random or EncodedImage.select_with
     if not (layers := layers_needed(configuration)):
         return selector
     allots, picks = (attention.by_layer[layer] for layer in layers)

@@ -22,8 +22,8 @@ from .layers import FIRST_AND_LAST
 class RandomTokens:
     """Keeps as many tokens of each partition as HiRED would, at random: what any selection must beat.
 
-    Random numbers stand for the last layer's attention. ``name``, the picture's own, and ``seed`` decide
-    them; a larger share of a partition holds the smaller ones.
+    Random numbers stand for the last layer's attention. ``name`` (the picture's) and ``seed`` decide
+    them; the tokens of a smaller budget are among those of a larger one.
     """
 
     name: str
@@ -56,7 +56,7 @@ class OtherLayers:
 
 @dataclass(frozen=True, eq=False)
 class OtherAttention:
-    """The CLS attention of a picture by layer, and what it took: ``encodings`` of the picture, seconds."""
+    """The CLS attention of a picture by layer, and its cost: ``encodings`` of the picture, and seconds."""
 
     by_layer: Mapping[int, Floats] = field(default_factory=dict)
     encodings: int = 0

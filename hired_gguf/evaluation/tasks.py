@@ -40,7 +40,7 @@ def count(pictures: Sequence[EvalPicture]) -> int:
 
 
 def sample(pictures: Sequence[EvalPicture], n: int, seed: int) -> list[EvalPicture]:
-    """``n`` of the questions by lot, in their order; all of them if there are no more."""
+    """``n`` random questions, in their order; all of them if there are no more."""
     places = [(i, j) for i, picture in enumerate(pictures) for j in range(len(picture.questions))]
     chosen = set(random.Random(f"sample/{seed}").sample(places, min(n, len(places))))
     thinned = [

@@ -36,7 +36,7 @@ def what_allotted(selection: Selection, picture: Image.Image) -> Image.Image:
 
 
 def _sources(selection: Selection) -> list[Region]:
-    """Where each tile's share comes from. An even share comes from nowhere."""
+    """The region that each tile's share comes from; none if shares are even."""
     if selection.config.allocation == "uniform" or selection.tiling.partitions == 1:
         return []
     words = [f"{count.name}: {count.allotted}" for count in partition_counts(selection)[1:]]

@@ -26,10 +26,10 @@ def fetch_url(
 
     ``timeout`` is in seconds and covers everything from connecting to the last byte, redirects included;
     only the name lookup has the system's own limit. Up to 3 redirects are followed, each checked anew.
-    A host of which any address is not public (loopback, private, link-local) is refused unless
+    A host of which any address is not public (loopback, private, link-local) is rejected unless
     ``allow_private``; the connection goes to the very address that was checked. Proxy settings are not used.
 
-    Raises ImageError for a refused URL, a status other than 2xx, an oversized, short or late answer.
+    Raises ImageError for a rejected URL, a status other than 2xx, an oversized, short or late answer.
     """
     deadline = time.monotonic() + timeout
     name = repr(re.sub(r"//[^/]*@", "//", url.partition("?")[0])[:200])
@@ -70,14 +70,14 @@ def _split(url: str) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ImageError("only http and https URLs with a host are fetched")
     if "@" in parts.netloc:
-        raise ImageError("a URL with a user name or password is refused")
+        raise ImageError("a URL with a user name or password is rejected")
     return parts
 
 
 def _connect(host: str, port: int, deadline: float, allow_private: bool) -> socket.socket:
     addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not allow_private and not all(map(_is_public, addresses)):
-        raise ImageError(f"{host} is not a public address, and only those are fetched from")
+        raise ImageError(f"{host} is not a public address; only public addresses are allowed")
     for i, address in enumerate(addresses, 1):
         try:
             return socket.create_connection((address, port), max(0.001, deadline - time.monotonic()))

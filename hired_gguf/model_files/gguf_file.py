@@ -2,7 +2,7 @@
 
 llama.cpp and its vision loader abort the process on much that they do not expect. This reader holds every
 count, length and offset against the bytes that the file has, keeps a few MiB at most, reads no tensor data,
-and accepts nothing that ggml's own reader refuses. Its errors name the file, the field and the value.
+and accepts nothing that ggml's own reader rejects. Its errors name the file, the field and the value.
 """
 
 from __future__ import annotations

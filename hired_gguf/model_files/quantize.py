@@ -38,9 +38,9 @@ def quantize_mmproj(
     """Write ``source`` to ``target`` with its matrices in ``type``, one of `TYPES`, and return that path.
 
     Norms, biases, embeddings, newline row and metadata stay byte for byte, but for ``general.file_type`` and
-    ``general.quantization_version``. Matrices whose rows no block divides become F16 (`matrix_types` tells).
+    ``general.quantization_version``. Matrices whose rows no block divides become F16 (see `matrix_types`).
     Quality that a quantised source has lost does not come back. One tensor is in memory at a time; the file
-    appears whole or not at all. ``on_progress`` hears "quantize", tensors done and their number.
+    appears whole or not at all. ``on_progress`` gets "quantize", tensors done and their number.
 
     Raises InputError for a wrong type or place, FileExistsError unless ``force``, OSError where the disk is
     too small, NumericError for weights that the type cannot hold, and what `read_mmproj` raises.

@@ -19,7 +19,7 @@ ROLES = ("system", "user", "assistant", "tool", "function")
 
 @dataclass(frozen=True)
 class TextPart:
-    """Somebody's own words: never read as template syntax, special tokens or image markers."""
+    """Text of a message: never read as template syntax, special tokens or image markers."""
 
     text: str
 

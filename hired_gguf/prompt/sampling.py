@@ -1,4 +1,4 @@
-"""The values that shape an answer, checked: llama.cpp takes most wrong ones without a word."""
+"""The values that shape an answer, checked: llama.cpp accepts most wrong values silently."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _WHOLE_NUMBERS = {  # as far as the C types behind them reach
 
 
 def check_names(options: Mapping[str, Any]) -> None:
-    """Refuse a misspelt option, which would otherwise have no effect. Raises PromptError."""
+    """Reject a misspelt option, which would otherwise have no effect. Raises PromptError."""
     known = PASSED_ON + _HANDLED_HERE
     for name in options:
         if name not in known:
@@ -81,7 +81,7 @@ def check_names(options: Mapping[str, Any]) -> None:
 
 
 def check_sampling(values: Mapping[str, Any], n_vocab: int) -> None:
-    """Refuse what llama.cpp takes without a word and then samples nonsense from. Raises PromptError."""
+    """Reject values that llama.cpp accepts silently and then samples nonsense from. Raises PromptError."""
     for name in _NUMBERS:
         _number(name, values.get(name))
     for name, (low, high) in _WHOLE_NUMBERS.items():

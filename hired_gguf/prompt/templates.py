@@ -85,7 +85,7 @@ def render(
 ) -> list[str | Part]:
     """The prompt as template text (str) and parts, in order, ready for the answer to follow.
 
-    Raises PromptError with the template's own words if it refuses the messages, or if it leaves a part out.
+    Raises PromptError with the template's own words if it rejects the messages, or if it leaves a part out.
     """
     nonce = secrets.token_hex(8)
     parts = [part for turn in turns for part in turn.parts]
@@ -122,7 +122,7 @@ def _join(parts: Sequence[Part], markers: Sequence[str]) -> str:
 
 def _run(source: str, messages: Any, bos_token: str, eos_token: str, variables: Mapping[str, Any]) -> str:
     def refuse(reason: str) -> None:
-        raise PromptError(f"the model's chat template refuses these messages: {reason}")
+        raise PromptError(f"the model's chat template rejects these messages: {reason}")
 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]

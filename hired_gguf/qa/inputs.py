@@ -34,7 +34,10 @@ def read_tasks(source: str) -> list[Fields]:
     """
     if source == "-":
         if sys.stdin is None or sys.stdin.isatty():
-            raise InputError("'-' reads tasks from standard input, but none come there")
+            raise InputError(
+                "'-' reads tasks from standard input, but standard input is a terminal or closed: "
+                "pipe a file into it"
+            )
         return _parse(sys.stdin.buffer, "standard input", "")
     try:
         with Path(source).open("rb") as file:

@@ -89,7 +89,7 @@ class Journal:
                 self.path.unlink()
 
     def close(self) -> None:
-        """Let the next run have it. An empty one is not left lying about."""
+        """Release the journal to the next run. An empty journal is deleted."""
         if self._file.fd >= 0 and not os.fstat(self._file.fd).st_size:
             self.remove()
         self._file.close()
@@ -117,7 +117,7 @@ def _open_locked(path: Path, output: Path) -> LinesFile:
 
 
 def _try_lock(fd: int) -> bool:
-    """Lock an open file for this run, or tell that another run has it. Closing ``fd`` gives it back.
+    """Lock an open file for this run; False if another run holds the lock. Closing ``fd`` releases it.
 
     Raises OSError where the file system has no locks.
     """

@@ -49,7 +49,9 @@ class LinesFile:
         with self.path.open("rb") as file:
             for line in file:
                 if torn is not None:
-                    raise OutputError(f"{self.path}, line {number} is not JSON: this file is not ours")
+                    raise OutputError(
+                        f"{self.path}, line {number} is not JSON: hired-gguf did not write this file"
+                    )
                 number += 1
                 value = _parse(line)
                 if value is None:
@@ -64,7 +66,7 @@ class LinesFile:
     def _set_aside(self, torn: bytes, number: int) -> None:
         ours = any(start.startswith(torn[: len(start)]) for start in self._starts)
         if not ours and torn.strip(b"\0"):  # a lost block may be zeros
-            raise OutputError(f"{self.path}, line {number} is not JSON: this file is not ours")
+            raise OutputError(f"{self.path}, line {number} is not JSON: hired-gguf did not write this file")
         aside = beside(self.path, ".torn")
         with aside.open("ab") as file:
             file.write(torn.rstrip(b"\n") + b"\n")

@@ -59,7 +59,7 @@ class Picture:
         self._decoded: LoadedImage | ImageError | None = None
 
     def digest(self) -> str:
-        """What tells this image from any other; its name where it cannot be read."""
+        """A digest of the image's content; the image's name where it cannot be read."""
         try:
             content = self._read()
         except ImageError:

@@ -29,7 +29,7 @@ def make_record(
 ) -> Record:
     """The record of an answer, of an error, or of an answer that has one.
 
-    ``timings`` and ``reuse`` tell what the run had to do; all else is the same however often it was resumed.
+    ``timings`` and ``reuse`` say what the run had to do; all else is the same however often it was resumed.
     """
     fields = settings.as_dict()
     model, mmproj = fields.pop("model"), fields.pop("mmproj")

@@ -21,7 +21,7 @@ from .schema import load_schema
 
 @dataclass(frozen=True)
 class QaSettings:
-    """Whatever decides an answer and is the same for all tasks.
+    """Everything that decides an answer and is the same for all tasks.
 
     ``model`` and ``mmproj`` are fingerprints of the files. ``template`` holds "{question}" where the question
     goes; ``chat_template`` is `LlavaNext`'s. ``sampling`` has further options of `LlavaNext.ask`. Context

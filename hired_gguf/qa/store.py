@@ -31,7 +31,7 @@ class Store(Closing):
             if latest and not force and (found := settings.differences(latest)):
                 raise OutputError(
                     f"{real} was made with other settings: {'; '.join(found)}. "
-                    "Name another file, or answer everything anew behind what is there (--force)"
+                    "Name another file, or answer every task again at the end of this one (--force)"
                 )
             opened.pop_all()  # stays open
 

@@ -56,7 +56,7 @@ class Selection:
 
     @property
     def visual_tokens_full(self) -> int:
-        """The rows that it would see with no token dropped, newline rows included."""
+        """Rows that the language model would see with no token dropped, newline rows included."""
         return len(core.pack_order(np.ones_like(self.mask), self.tiling, "keep"))
 
     @property
@@ -109,7 +109,7 @@ def select_tokens(
 def select_with_tiling(
     attn_first: ArrayLike, attn_last: ArrayLike, tiling: core.Tiling, config: TokenBudget
 ) -> Selection:
-    """`select_tokens` for a tiling that is already there."""
+    """`select_tokens` for a tiling that was made before."""
     tokens = core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
     first, last = _attention("attn_first", attn_first), _attention("attn_last", attn_last)
     select = SELECT[config.selection]

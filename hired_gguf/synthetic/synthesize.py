@@ -98,7 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--mmproj-quant",
         choices=FILE_TYPES,
-        help="of the mmproj's (default: as --quant; f16 for q8_0, q4_0)",
+        help="type of the mmproj's matrices (default: as --quant; f16 for q8_0, q4_0)",
     )
     add("--seed", type=int, default=0, help="another seed, other weights (default: 0)")
     add(

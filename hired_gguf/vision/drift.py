@@ -53,7 +53,7 @@ def measure_drift(
 ) -> Drift:
     """Encode pictures (three drawn ones by default) with both files and compare. Loads both at once.
 
-    ``on_progress`` hears "compare", pictures done and their number. Raises InputError without pictures,
+    ``on_progress`` gets "compare", pictures done and their number. Raises InputError without pictures,
     ModelMismatchError for files that differ in more than weights, and what `VisionEncoder` raises.
     """
     pictures = sample_pictures() if images is None else list(images)

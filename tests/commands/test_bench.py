@@ -173,7 +173,10 @@ def test_an_interrupted_benchmark_keeps_what_it_has(options, tmp_path):
         (["--quick", "--model", "{model}", "--mmproj", "{mmproj}"], "--quick brings a small pair of its own"),
         (["--model", "{model}"], "--model is given but --mmproj is not"),
         (["--budgets", "0.2,x"], "'x' is neither a fraction"),
-        (["--json", "no/such/folder/a.json"], "'no/such/folder/a.json' cannot be written there"),
+        (
+            ["--json", "no/such/folder/a.json"],
+            "the file 'no/such/folder/a.json' cannot be written: its folder is missing",
+        ),
         (["--image", "no.png"], "no such file: 'no.png'"),
         (["--model", "{model}", "--mmproj", "{mmproj}", "--budgets", "5000"], "5000"),
     ],

@@ -113,8 +113,14 @@ def test_explain_reads_a_picture_from_standard_input(run, monkeypatch):
         ((COFFEE, "--compare", "hired,fair"), "'hired,fair' is not two or more of"),
         ((COFFEE, "--compare", "hired,hired"), "'hired,hired' is not two or more of"),
         ((COFFEE, "--out", "a.jpg"), "'a.jpg' does not end in .png"),
-        ((COFFEE, "--out", "no/a.png"), "'no/a.png' cannot be written there"),
-        ((COFFEE, "--json", "no/a.json"), "'no/a.json' cannot be written there"),
+        (
+            (COFFEE, "--out", "no/a.png"),
+            "the file 'no/a.png' cannot be written: its folder is missing or read-only",
+        ),
+        (
+            (COFFEE, "--json", "no/a.json"),
+            "the file 'no/a.json' cannot be written: its folder is missing or read-only",
+        ),
         (("mine.png", "--out", "./mine.png"), "'mine.png' is the picture itself: name another file"),
         (("mine.png", "--json", "mine.png"), "'mine.png' is the picture itself: name another file"),
         ((COFFEE, "--json", "a.png", "--out", "a.png"), "'a.png' is named for the drawing and for the num"),

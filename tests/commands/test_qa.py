@@ -94,7 +94,7 @@ def test_tasks_from_csv_and_their_errors(run):
     assert code == 0
     assert (first["id"], first["status"], first["error"]["type"]) == ("x", "error", "ImageError")
     assert (second["id"], second["status"], second["visual_tokens"]) == ("y", "ok", 9)
-    assert "fields of the input that are not used: mood" in err
+    assert "fields of the input that are ignored: mood" in err
     assert "1 error" in err
 
 

@@ -71,7 +71,10 @@ def test_no_check(run, tmp_path):
 
 def test_it_says_what_a_source_has_lost_and_what_stays_f16(run, every_type, tmp_path):
     code, _, err = run(every_type["Q4_0"], tmp_path / "a.gguf", "--no-check")
-    assert (code, err) == (0, "hired-gguf: Q4_0.gguf is Q4_0 already: what that lost does not come back\n")
+    assert (code, err) == (
+        0,
+        "hired-gguf: Q4_0.gguf is Q4_0 already: the precision that it lost does not come back\n",
+    )
     source = good_mmproj(X=24).write(tmp_path / "in.gguf")
     code, out, err = run(source, tmp_path / "b.gguf", "--no-check", "--json")
     assert (code, json.loads(out)["left_as_f16"]) == (0, ["mm.2.weight"])

@@ -209,7 +209,7 @@ def test_a_file_from_windows_is_read(tmp_path):
         ("allow-http = 1", "{path}: allow-http is 1; allowed: true or false"),
         ("allocation = 'fair'", "{path}: allocation: 'fair' is none of hired, official, uniform"),
         ("template = ['vicuna']", "{path}: template is ['vicuna']; allowed: a text in quotes"),
-        ("device = 'CUDA9'", "{path}: device: 'CUDA9' is not there; allowed: auto, cpu"),
+        ("device = 'CUDA9'", "{path}: device: there is no device 'CUDA9'; allowed: auto, cpu"),
         ("model = 'none.gguf'", "{path}: model: no such file: '{folder}/none.gguf'"),
         ("budget 0.2", "{path} is no TOML file: "),
         ("budget = 0.2\nbudget = 0.3", "{path} is no TOML file: "),

@@ -46,9 +46,7 @@ def command_lines():
 
 
 PYTHON = [
-    code
-    for name in ("README.md", "docs/qa.md", "docs/explain.md")
-    for code in blocks(TEXTS[name], "python")
+    code for name in ("README.md", "docs/qa.md", "docs/explain.md") for code in blocks(TEXTS[name], "python")
 ]
 
 

@@ -151,7 +151,7 @@ def test_a_template_that_refuses():
         "{% if messages[0].role == 'system' %}{{ raise_exception('no system, please') }}{% endif %}"
         "{{ messages[0].content }}"
     )
-    with pytest.raises(PromptError, match="template refuses these messages: no system, please"):
+    with pytest.raises(PromptError, match="template rejects these messages: no system, please"):
         pieces(own, WITH_SYSTEM)
     assert shown(own, TEXT_ONLY) == "[Q]"
 

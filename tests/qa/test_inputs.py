@@ -105,7 +105,7 @@ def test_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"image": "a", "question": "Q"}')))
     assert read_tasks("-") == [{"image": "a", "question": "Q"}]
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(InputError, match="none come there"):
+    with pytest.raises(InputError, match="standard input is a terminal or closed: pipe a file into it"):
         read_tasks("-")
 
 

@@ -228,7 +228,7 @@ def test_what_a_power_cut_may_leave_is_set_aside(tmp_path, tail):
         (b'{"image": "a", "question": "b"}\n', "holds something else than records"),
         (b"[1]\n", "holds something else than records"),
         (b"\x89PNG\r\n\x1a\n\0\0", "line 1 is not JSON"),
-        (b'{"image": "a", "quest', "line 1 is not JSON: this file is not ours"),
+        (b'{"image": "a", "quest', "line 1 is not JSON: hired-gguf did not write this file"),
         (b'{"id": 1, \n{"id": 2', "line 1 is not JSON"),
     ],
 )
