@@ -9,7 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from hired_gguf import LlavaNext, default_model, overlay
+from hired_gguf import LlavaNext, Selection, default_model, overlay
+from hired_gguf.explain import blocks
+from hired_gguf.explain.panels import kept_panels
 from hired_gguf.images.load import load_image
 from hired_gguf.scenes import make_scene
 
@@ -21,14 +23,25 @@ EXPLAINED = (
     ("explain-slip.png", 22, "What is the price?"),
 )
 EXAMPLE = "signs.png"  # the first picture itself, for the commands in README
+KEPT = "kept.png"  # the first picture beside what stays of it, for the top of README
+PANEL = 400  # pixels of a panel's height
 
 
-def explain(llm: LlavaNext, picture: Image.Image, question: str) -> Image.Image:
-    """The overlay of a picture, with the model's answer below."""
-    photo = load_image(picture)
-    answer = llm.ask(photo, question)
-    (chosen,) = answer.selections
-    return overlay(chosen, photo, caption=f"Question: {question}\nAnswer: {answer}")
+def kept(selection: Selection, picture: Image.Image) -> Image.Image:
+    """The picture, and the patches of it that the language model sees, each panel with a line above."""
+    full, tiles = selection.counts[0], selection.counts[1:].sum()
+    panels = {
+        f"{selection.visual_tokens_full} visual tokens": picture,
+        f"{full} of the full image stay": kept_panels(selection, picture)[0],
+        f"{tiles} of the tiles stay": kept_panels(selection, picture)[1],
+    }
+    return blocks.framed(blocks.grid([[titled(*panel) for panel in panels.items()]], 24, 0), 12)
+
+
+def titled(title: str, panel: Image.Image) -> Image.Image:
+    """A panel in the height that all have, below its title."""
+    panel = panel.resize((round(panel.width * PANEL / panel.height), PANEL), Image.Resampling.LANCZOS)
+    return blocks.stack([blocks.paragraph(title, panel.width), panel], 6)
 
 
 def save(figure: Image.Image, name: str) -> None:
@@ -41,11 +54,14 @@ def save(figure: Image.Image, name: str) -> None:
 def main() -> None:
     """Draw all."""
     with LlavaNext(*default_model(), budget=0.2) as llm:
-        for i, (file, index, question) in enumerate(EXPLAINED):
-            picture = make_scene("held-out", SEED, index).image
-            save(explain(llm, picture, question), file)
-            if i == 0:
+        for file, index, question in EXPLAINED:
+            picture = load_image(make_scene("held-out", SEED, index).image)
+            answer = llm.ask(picture, question)
+            (chosen,) = answer.selections
+            save(overlay(chosen, picture, caption=f"Question: {question}\nAnswer: {answer}"), file)
+            if file == EXPLAINED[0][0]:
                 picture.save(OUT / EXAMPLE, optimize=True)
+                save(kept(chosen, picture), KEPT)
 
 
 if __name__ == "__main__":
