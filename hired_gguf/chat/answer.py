@@ -113,7 +113,7 @@ class AnswerStream(Iterator[str]):
         raise StopIteration
 
     def read(self) -> Answer:
-        """Read to the end."""
+        """Read to the end, and return the answer."""
         for _ in self:
             pass
         return self.answer or self._finish("length")

@@ -50,7 +50,7 @@ class HandlerOptions(BudgetOptions, total=False):
 
 
 class HiREDChatHandler:
-    """Pass it as ``Llama(..., chat_handler=HiREDChatHandler("mmproj.gguf", budget=0.2))``.
+    """A chat handler: ``Llama(..., chat_handler=HiREDChatHandler("mmproj.gguf", budget=0.2))``.
 
     ``budget``, and ``tokens``, ``policy``, ``alpha``, ``allocation``, ``selection`` and ``newlines`` beside
     it, are those of `TokenBudget.changed`; ``token_budget`` may be set between calls, and a direct call of

@@ -74,14 +74,14 @@ class Configuration:
 
     @property
     def full(self) -> bool:
-        """Whether it shows all of a picture, which the official allocation may not do even at budget 1.0."""
+        """Whether all of a picture is shown; the official allocation may drop some even at budget 1.0."""
         budget = self.token_budget.budget
         whole = isinstance(budget, float) and budget == 1
         return whole and self.token_budget.allocation != "official" and self.shows_pictures
 
     @property
     def policy(self) -> str:
-        """All but the budget, as far as it is not the default."""
+        """All options but the budget that are not at their default."""
         if not self.shows_pictures:
             return "no picture"
         ours, usual = vars(self.token_budget), vars(DEFAULT_BUDGET)

@@ -18,5 +18,5 @@ def normalise(text: str) -> str:
 
 
 def is_right(prediction: str, answers: Iterable[str]) -> bool:
-    """Whether it is one of the answers, both normalised."""
+    """Whether a text is one of the answers, both normalised."""
     return normalise(prediction) in {normalise(answer) for answer in answers}

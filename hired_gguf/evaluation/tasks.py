@@ -13,7 +13,7 @@ from ..scenes.scene import Box
 
 @dataclass(frozen=True)
 class EvalQuestion:
-    """A question, any of whose ``answers`` is right.
+    """A question; any of its ``answers`` is right.
 
     ``characters`` are the boxes of what must be read for it, in pixels of the picture, where that is known.
     """

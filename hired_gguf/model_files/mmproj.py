@@ -54,7 +54,7 @@ class MmprojInfo:
     """The ggml type of most of the weights."""
     parameters: int
     fingerprint: str
-    """See ``gguf_file.fingerprint``."""
+    """A digest of the file, by ``gguf_file.fingerprint``."""
 
     @property
     def executed_layers(self) -> int:

@@ -16,8 +16,8 @@ from .budget import DEFAULT, BudgetOptions, TokenBudget
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-#: The canvases of LLaVA-Next, (height, width) in pixels.
 LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
+"""The canvases of LLaVA-Next, (height, width) in pixels."""
 
 
 #: The function of cpp/core behind each name of `hired_gguf.selection.policies.SELECTIONS`.

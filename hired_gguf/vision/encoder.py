@@ -51,7 +51,7 @@ class VisionEncoder(Closing):
         return self._open().device
 
     def tiling(self, image_size_hw: tuple[int, int]) -> core.Tiling:
-        """How an image of that (height, width) is cut."""
+        """How an image of this (height, width) is cut into partitions."""
         return tiling_of(self.info, image_size_hw)
 
     def encode(

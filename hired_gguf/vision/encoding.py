@@ -72,7 +72,7 @@ class EncodedImage:
 
 @dataclass(frozen=True, eq=False)
 class Encoding(EncodedImage):
-    """An `EncodedImage`, and all else that was asked for.
+    """An `EncodedImage`, and everything else that was asked for.
 
     ``pixel_values`` [P, 3, S, S] normalised; ``attention`` maps each layer number asked for to its CLS
     attention [P, heads, N + 1]; ``features`` [P, N, D_vision] before the projector, or None if not asked for.
