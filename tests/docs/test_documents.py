@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from documents import DOCUMENTS, REPORTS, TEXTS, prose
+from documents import DOCUMENTS, REPORTS, TEXTS, paths, prose
 from paths import ROOT
 
 from hired_gguf.native.load import PIN
@@ -57,3 +57,10 @@ def test_the_index_has_every_page():
     pages = {name.removeprefix("docs/") for name in DOCUMENTS if name.startswith("docs/")} - {"README.md"}
     assert pages <= set(listed)
     assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("name", [name for name in WRITTEN if name != "CHANGELOG.md"])  # it names what was
+def test_paths_of_the_repository_are_there(name):
+    folders = ("hired_gguf/", "cpp/", "bindings/", "models/", "tests/", "docs/", "benchmarks/", "cmake/")
+    named = [path for path in paths(TEXTS[name]) if path.startswith(folders)]
+    assert [path for path in named if not list(ROOT.glob(path.rstrip("/")))] == []
