@@ -228,7 +228,7 @@ class LlavaNext(Closing):
 
 
 def _require_known(options: Mapping[str, Any]) -> None:
-    """Raise TypeError for what ``llama_cpp.Llama`` does not know: it takes any name without a word."""
+    """Raise TypeError for what ``llama_cpp.Llama`` does not know: it ignores unknown names silently."""
     known = {*inspect.signature(llama_cpp.Llama).parameters, *HandlerOptions.__annotations__}
     for name in options:
         if name not in known:

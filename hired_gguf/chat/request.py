@@ -77,7 +77,7 @@ def _taken(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _check(llama: llama_cpp.Llama, request: Request, wanted: Mapping[str, Any]) -> None:
-    """Refuse what llama.cpp would take without a word, or die of. Raises PromptError."""
+    """Reject what llama.cpp would accept silently, or crash on. Raises PromptError."""
     if wanted.get("logprobs") and not keeps_logits(llama):
         raise PromptError("logprobs need Llama(logits_all=True)")
     if request.grammar is not None:

@@ -41,9 +41,9 @@ class Span:
 class Ledger:
     """The text and images of a context, as `hired_gguf.context.prefill` put them there.
 
-    ``trace`` is how the context looked then, with FOREIGN_ID for the id of each row of an image. Whoever else
-    evaluates leaves another trace (see `is_true`); then nothing here counts. A change is a new ledger, so
-    that an interrupt leaves the old one or the new one.
+    ``trace`` is how the context looked then, with FOREIGN_ID for the id of each row of an image. Anyone else
+    who evaluates leaves another trace (see `is_true`); then the ledger does not count. A change is a new
+    ledger, so that an interrupt leaves the old one or the new one.
     """
 
     trace: Trace = field(default_factory=Trace)

@@ -97,7 +97,7 @@ def freshen(llama: llama_cpp.Llama) -> None:
 
 
 def _cut(llama: llama_cpp.Llama, keep: int) -> int:
-    """Keep so many positions, or none where llama.cpp cannot. How many there are now."""
+    """Keep the first positions only, or none where llama.cpp cannot cut. Returns how many are left."""
     images = [span for span in state_of(llama).ledger.images if span.end <= keep]
     if not keep or not cut(llama, keep):
         clear(llama)
@@ -138,9 +138,9 @@ def _eval_rows(llama: llama_cpp.Llama, rows: Floats) -> None:
 
 @contextmanager
 def lend_images(llama: llama_cpp.Llama, prompt: Prefill) -> Iterator[None]:
-    """Let llama-cpp-python take the context for ``prompt.ids``. Outside, no prompt matches the images.
+    """While open, image positions carry valid token ids, so that llama-cpp-python reuses the context.
 
-    What it adds joins the ledger.
+    Afterwards the positions are marked as images again, and tokens that it added are recorded.
     """
     mark(llama, prompt.image_spans, IMAGE_ID)
     try:

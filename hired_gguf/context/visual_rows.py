@@ -110,4 +110,4 @@ def _encoded(
 
 
 def _unheard(stage: str, done: int, total: int) -> None:
-    """Progress that nobody asked for."""
+    """Ignore the progress."""

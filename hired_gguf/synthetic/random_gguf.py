@@ -91,7 +91,7 @@ def write_gguf(
     seed: int,
     on_progress: Progress | None = None,
 ) -> None:
-    """Write one file; ``on_progress`` hears its name, values written and their number, after each tensor."""
+    """Write one file; ``on_progress`` gets its name, values written and their number, after each tensor."""
     with replacing(path) as partial:
         writer = GGUFWriter(partial, arch)
         try:
