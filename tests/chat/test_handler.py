@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pickle
 
-import llama_cpp
 import pytest
 from bare_handler import QUESTION, TEXT_ONLY, greedy, words
 from gguf_rewrite import rewrite
 from golden_pair import MMPROJ, TEXT, answer_of, photo
 
 from hired_gguf import BudgetError, ClosedError, HiREDChatHandler, ModelMismatchError
+from models import load_llama
 
 # The shape of answers
 
@@ -116,7 +116,7 @@ def test_swapped_paths(tiny):
 
 
 def test_a_closed_llama(tiny, handler):
-    llama = llama_cpp.Llama(str(tiny[0]), verbose=False, n_ctx=512, chat_handler=handler)
+    llama = load_llama(tiny[0], chat_handler=handler)
     llama.close()
     with pytest.raises(ClosedError, match="this Llama is closed"):
         handler(llama=llama, messages=TEXT_ONLY)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import llama_cpp
 import pytest
 from bare_handler import OTHER, QUESTION, TEXT_ONLY, greedy, llama_of, words
 from golden_pair import answer_of, text_of
 
 from hired_gguf import ClosedError, StreamError
+from models import load_llama
 
 # What they say
 
@@ -39,8 +39,9 @@ def test_the_stream_says_what_the_completion_says(llama, messages):
 # Where they end
 
 
-@pytest.mark.parametrize("n_ctx", [100, 257, 300])
-@pytest.mark.parametrize("max_tokens", [None, 0, -1, 2**40])
+@pytest.mark.parametrize(
+    ("n_ctx", "max_tokens"), [(100, None), (257, None), (300, None), (257, 0), (257, -1), (257, 2**40)]
+)
 def test_an_unlimited_answer_ends_with_the_context(tiny, n_ctx, max_tokens):
     with llama_of(tiny, n_ctx=n_ctx, budget=4, template="mistral") as llama:
         completion = llama.create_chat_completion(QUESTION, max_tokens=max_tokens, temperature=0)
@@ -129,7 +130,7 @@ def test_threads_stream_right_or_not_at_all(llama, fresh):
 
 
 def test_a_llama_closed_during_a_stream(tiny, handler):
-    llama = llama_cpp.Llama(str(tiny[0]), verbose=False, n_ctx=512, chat_handler=handler)
+    llama = load_llama(tiny[0], chat_handler=handler)
     stream = greedy(llama, stream=True)
     next(stream)
     llama.close()

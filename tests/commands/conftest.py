@@ -9,8 +9,8 @@ from command_line import SHORT, feed
 @pytest.fixture
 def endless(tiny):
     """Options for an answer that does not stop by itself."""
-    text, mmproj = tiny
-    return ("--model", str(text), "--mmproj", str(mmproj), "--max-tokens", "30000", "--n-ctx", "32768")
+    pair = ("--model", str(tiny[0]), "--mmproj", str(tiny[1]), "--threads", "1")
+    return (*pair, "--max-tokens", "30000", "--n-ctx", "32768")
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def measured(options, tmp_path_factory):
     return folder, json.loads((folder / "json").read_text()), code
 
 
+@pytest.mark.slow
 def test_results_have_the_documented_fields(measured):
     _, document, code = measured
     assert code == 0
@@ -56,6 +57,7 @@ def test_results_have_the_documented_fields(measured):
     assert order == [(repetition, *case) for repetition in (1, 2) for case in once]
 
 
+@pytest.mark.slow
 def test_results_are_plausible(measured):
     for run in measured[1]["runs"]:
         stages = ("encode_s", "select_s", "prefill_visual_s", "prefill_text_s")
@@ -81,12 +83,14 @@ def test_results_are_plausible(measured):
     }
 
 
+@pytest.mark.slow
 def test_our_second_question_reads_no_image(measured):
     again = [run for run in measured[1]["runs"] if run["engine"] == "ours" and run["question"] == 2]
     assert len(again) == 4
     assert all(run["prefill_visual_s"] == 0 for run in again)
 
 
+@pytest.mark.slow
 def test_results_have_ratios_fits_and_predictions(measured):
     document = measured[1]
     found = ratios(document["runs"])
@@ -101,6 +105,7 @@ def test_results_have_ratios_fits_and_predictions(measured):
     assert all(row["error"] > -1 for row in document["predictions"])
 
 
+@pytest.mark.slow
 def test_results_in_markdown_and_as_a_chart(measured):
     folder, document, _ = measured
     text = (folder / "markdown").read_text()
@@ -149,6 +154,7 @@ def test_a_failure_stops_its_case_alone(options, capsys, monkeypatch):
     assert "error: budget 1.0, question 2, image 1: the child process died (SIGILL)" in err
 
 
+@pytest.mark.slow
 @posix
 def test_an_interrupted_benchmark_keeps_what_it_has(options, tmp_path):
     results = tmp_path / "results.json"

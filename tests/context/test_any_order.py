@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import numpy as np
+import pytest
 from contexts import ask, assert_close, shown
 from golden_pair import assistant, user
 from hypothesis import settings
@@ -116,6 +117,7 @@ class AnyOrder(RuleBasedStateMachine):
                 closable.close()
 
 
+@pytest.mark.slow
 def test_any_order(tiny):
     AnyOrder.pair = tiny
     quick = settings(max_examples=40, stateful_step_count=20, deadline=None, derandomize=True, database=None)

@@ -44,6 +44,7 @@ def test_command_lines_parse(command, reader):
     assert callable(arguments.run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", PYTHON)
 def test_python_examples_run(code, reader, capsys):
     exec(compile(code, "example", "exec"), {})

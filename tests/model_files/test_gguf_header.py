@@ -132,7 +132,9 @@ def test_bomb_of_empty_strings_is_quick(tmp_path: Path) -> None:
         Forge(
             n_tensors=1 << 15, rows=[(f"{n:063}", Tensor((2**62, 1, 1, 1), "I8", offset=0)) for n in range(9)]
         ),
-        Forge(rows=[(f"{n:063}", Tensor((8, 1, 1, 1))) for n in range(1 << 15)]),
+        pytest.param(
+            Forge(rows=[(f"{n:063}", Tensor((8, 1, 1, 1))) for n in range(1 << 15)]), marks=pytest.mark.slow
+        ),
     ],
     ids=["arrays", "texts", "huge tensors", "many tensors"],
 )

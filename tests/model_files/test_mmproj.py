@@ -53,6 +53,7 @@ def test_fingerprints_differ(forge: Forge, tmp_path: Path) -> None:
 # Random damage
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(header=damaged(GOOD.header()))
 def test_damaged_headers_parse_or_raise_our_error(header: bytes, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9, fork and si
 
 DRIVER = ROOT / "tests" / "support" / "qa_driver.py"
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "hired-gguf")
+SLOW = pytest.mark.slow
 VARYING = ("timings", "reuse")
 QUESTIONS = [f"What is number {number}?" for number in range(10)]
 FORTY = [  # question by question, so that most records have to wait for their turn
@@ -43,6 +44,7 @@ def drive(tiny, folder, tasks, **plan):
     return json.loads(done.stdout)
 
 
+@SLOW
 def test_killed_at_50_random_moments(tiny, tmp_path):
     done = drive(tiny, tmp_path, FORTY, work="kill", kills=50, seed=5)
     expected = records(tmp_path / "whole.jsonl")
@@ -114,6 +116,7 @@ def until_begun(process, output, attempts):
         time.sleep(0.01)
 
 
+@SLOW
 def test_the_command_goes_on_after_kill_9(command, tmp_path):
     whole, output = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
     assert command(whole).wait() == 0
@@ -127,7 +130,9 @@ def test_the_command_goes_on_after_kill_9(command, tmp_path):
     assert len(records(whole)) == 4
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name", ["SIGINT", pytest.param("SIGTERM", marks=SLOW), pytest.param("SIGHUP", marks=SLOW)]
+)
 def test_a_signal_drops_the_task(command, tmp_path, name):
     output = tmp_path / "interrupted.jsonl"
     process = command(output)
@@ -147,6 +152,7 @@ def test_a_signal_drops_the_task(command, tmp_path, name):
     assert counts["attempt"] == counts["dropped"]
 
 
+@SLOW
 def test_two_runs_refuse_each_other(command, tmp_path):
     output = tmp_path / "shared.jsonl"
     first = command(output)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,11 @@ class Forge:
     alignment: int = 32
 
     def copy(self) -> Forge:
-        return copy.deepcopy(self)
+        """To be spoiled: only the numbers inside a value of the metadata are shared."""
+        tensors = {name: replace(tensor) for name, tensor in self.tensors.items()}
+        return replace(
+            self, metadata={**self.metadata}, tensors=tensors, pairs=[*self.pairs], rows=[*self.rows]
+        )
 
     def header(self) -> bytes:
         pairs = [*self.metadata.items(), *self.pairs]

@@ -39,6 +39,7 @@ def test_is_made_again_if_a_file_is_gone(cache):
     assert text.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_processes_at_once_do_not_disturb_each_other(cache):
     code = "import sys, pathlib; from hired_gguf.synthetic.cache import cached_pair; "
     code += "print(*[p.stat().st_size for p in cached_pair('tiny', pathlib.Path(sys.argv[1]), 'f32')])"

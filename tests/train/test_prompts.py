@@ -35,6 +35,7 @@ def begun(character):
     return [MARK, character] if character in DIGITS else [MARK + character]
 
 
+@pytest.mark.slow
 def test_answers_are_read_out_character_by_character(prompts):
     for text in texts():
         ids = prompts.answer(text)
@@ -42,6 +43,7 @@ def test_answers_are_read_out_character_by_character(prompts):
         assert min(ids[:-1]) >= FIRST_PIECE
 
 
+@pytest.mark.slow
 def test_any_two_characters_of_an_answer_are_two_tokens(prompts):
     """So that nothing that nobody thought of merges; `US` and `AS` begin words of the template."""
     merged = []

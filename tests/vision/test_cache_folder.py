@@ -210,6 +210,7 @@ print(cache.hits)
 """
 
 
+@pytest.mark.slow
 def test_processes_share_a_folder(folder, encoded):
     bound = 4 * stored(folder, encoded)[0].stat().st_size
     command = [sys.executable, "-c", WORK, str(folder), str(MMPROJ), str(photo("coffee")), str(bound)]
