@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from front_door import ask
+from parrot import chunks
 
 from hired_gguf import Answer, StreamError
+from hired_gguf.chat.answer import COUNTS, AnswerStream
+from hired_gguf.context.run import Run
+
+# From literal chunks
+
+
+def test_pieces_are_those_of_the_chunks():
+    stream = AnswerStream(chunks(" a", "", " cat "), Run())
+    assert next(stream) == " a"
+    assert stream.answer is None
+    assert list(stream) == [" cat "]
+    assert stream.answer == stream.read() == Answer("a cat", "stop", stream.run)
+
+
+def test_chunks_that_come_to_no_end_are_an_answer_that_was_cut_off():
+    stream = AnswerStream(chunks("a", "b", reason=None), Run())
+    assert stream.read() == Answer("ab", "length", stream.run)
+    assert stream.answer is None
+
+
+def test_an_answer_in_numbers():
+    answer = Answer("a cat", "stop", Run(prompt_tokens=30, reused_tokens=20, completion_tokens=3))
+    assert (answer.prompt_tokens, answer.reused_tokens, answer.completion_tokens) == (30, 20, 3)
+    numbers = json.loads(json.dumps(answer.as_dict()))
+    assert {name: numbers[name] for name in COUNTS} == {name: getattr(answer, name) for name in COUNTS}
+    assert (numbers["text"], numbers["finish_reason"], numbers["timings"]["ttft_s"]) == ("a cat", "stop", 0)
+
+
+# From a model
 
 
 def test_answer(llm):

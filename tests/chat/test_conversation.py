@@ -5,8 +5,27 @@ from __future__ import annotations
 import pytest
 from front_door import QUESTION, new
 from golden_pair import assistant, photo, system, user
+from parrot import Parrot
 
 from hired_gguf import ContextOverflowError
+from hired_gguf.chat.conversation import Chat
+
+# With a parrot
+
+
+def test_each_turn_is_asked_after_all_before_it():
+    parrot = Parrot()
+    chat = Chat(parrot, system="Be brief.", seed=1)
+    assert chat.send("Who?").text == "Who?"
+    assert "".join(chat.stream("Why?", max_tokens=3)) == "Why?"
+    history = [system("Be brief."), user("Who?"), assistant("Who?"), user("Why?")]
+    defaults = {"temperature": 0.0, "max_tokens": 256, "seed": 1}
+    assert parrot.asked == [(history[:2], defaults), (history, {**defaults, "max_tokens": 3})]
+    assert chat.messages == [*history, assistant("Why?")]
+    assert chat.answer.text == "Why?"
+
+
+# With a model
 
 
 def test_turn_by_turn_equals_all_at_once(llm, tiny):
