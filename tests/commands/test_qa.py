@@ -9,15 +9,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from functools import partial
 from pathlib import Path
 
 import pytest
 from golden_pair import MMPROJ, NAMES, TEXT, photo
 
 from hired_gguf import LlavaNext
-from hired_gguf.cli import main
 from hired_gguf.commands.qa_status import BatchStatus, in_words
-from hired_gguf.console.terminal import StatusLine, duration
+from hired_gguf.console.terminal import StatusLine
 from hired_gguf.qa.progress import BatchProgress
 
 PAIR = ("--model", str(TEXT), "--mmproj", str(MMPROJ), "--threads", "1", "--max-tokens", "4")
@@ -40,14 +40,9 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capsys):
-    """Run the command here; its exit code, standard output and standard error."""
-
-    def runner(*argv):
-        code = main(["qa", *argv])
-        return code, *capsys.readouterr()
-
-    return runner
+def run(run):
+    """Runs `hired-gguf qa`."""
+    return partial(run, "qa")
 
 
 def read(name):
@@ -209,13 +204,6 @@ def test_words_of_a_progress(monkeypatch):
         "30 of 200 questions (10 from before), 3 of 20 images, 2 errors, 20 % of visual tokens, "
         "2.5 s each, 7 min left"
     )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(-5, "1 s"), (8.4, "8 s"), (99, "99 s"), (754, "13 min"), (11_100, "3 h 05 min")]
-)
-def test_durations(seconds, words):
-    assert duration(seconds) == words
 
 
 def test_lines_where_nobody_watches_are_few(capsys, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
 from command_line import COFFEE, SHORT, feed
 from golden_pair import MMPROJ, TEXT
 
@@ -14,8 +16,17 @@ def test_ask_reads_a_picture_from_standard_input(run, monkeypatch):
     assert run("ask", "-", "q", *SHORT) == expected
 
 
+@pytest.mark.parametrize("stream", [None, "a terminal"])
+def test_nobody_pipes_a_picture(run, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stdin", stream)
+    monkeypatch.setattr("hired_gguf.console.loading.is_terminal", lambda stream: stream == "a terminal")
+    code, out, err = run("ask", "-", "q", *SHORT)
+    assert (code, out) == (2, "")
+    assert "'-' reads a picture from standard input, but " in err
+
+
 def test_without_a_model_the_built_in_one_answers_and_says_so(run):
-    code, out, err = run("ask", COFFEE, "q", "--max-tokens", "4")
+    code, out, err = run("ask", COFFEE, "q", "--max-tokens", "4", "--threads", "1")
     assert code == 0
     assert out.strip()
     assert err.count("\n") == 1
@@ -26,4 +37,4 @@ def test_without_a_model_the_built_in_one_answers_and_says_so(run):
 def test_the_environment_names_the_model(run, monkeypatch):
     monkeypatch.setenv("HIRED_GGUF_MODEL", str(TEXT))
     monkeypatch.setenv("HIRED_GGUF_MMPROJ", str(MMPROJ))
-    assert run("ask", COFFEE, "q", "--max-tokens", "4") == run("ask", COFFEE, "q", *SHORT)
+    assert run("ask", COFFEE, "q", "--max-tokens", "4", "--threads", "1") == run("ask", COFFEE, "q", *SHORT)

@@ -157,7 +157,9 @@ def test_options_that_a_command_lacks_do_not_bother_it(write):
 def test_an_answer_comes_with_the_options_of_the_file(write, capsys, tmp_path):
     for path in (TEXT, MMPROJ):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    path = write(f"model = '{TEXT.name}'\nmmproj = '{MMPROJ.name}'\nbudget = 20\nmax-tokens = 3\n")
+    path = write(
+        f"model = '{TEXT.name}'\nmmproj = '{MMPROJ.name}'\nbudget = 20\nmax-tokens = 3\nthreads = 1\n"
+    )
     assert main([*ASK, "--config", path, "--json"]) == 0
     out, err = capsys.readouterr()
     answer = json.loads(out)

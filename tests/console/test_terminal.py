@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
 from command_line import COFFEE, SHORT, Terminal, posix
 
-from hired_gguf.console.terminal import print_summary
+from hired_gguf.console.terminal import duration, print_summary, printable
 from hired_gguf.context.run import Run
+
+
+def test_what_would_steer_a_terminal_is_not_printable():
+    assert printable("a\x1b[2J\tb\r\nc\N{ZERO WIDTH SPACE}") == "a?[2J b  c?"
+    assert printable("Grüße, 猫") == "Grüße, 猫"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-5, "1 s"), (8.4, "8 s"), (99, "99 s"), (754, "13 min"), (11_100, "3 h 05 min")]
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
 
 
 @posix

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from bare_handler import QUESTION, TEXT_ONLY, greedy
+from drawings import selection_of
+
+from hired_gguf.context.run import Run
+
+
+def test_visual_tokens_are_those_of_all_images():
+    chosen = [selection_of((56, 112), budget=10), selection_of((112, 112), budget=0.5)]
+    run = Run(selections=chosen)
+    assert run.visual_tokens == 10 + 40
+    assert run.visual_tokens_full == 52 + 88
+    assert (Run().visual_tokens, Run().visual_tokens_full) == (0, 0)
 
 
 def test_usage_counts_text_and_visual_tokens(llama, handler):
