@@ -54,6 +54,15 @@ def own_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def pictures_folder(tmp_path):
+    """Three empty files with names of pictures, and what else a folder may hold."""
+    for name in ("b.PNG", "a.jpg", "c.tiff", "readme.txt", "._a.jpg", "noext"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "d.png").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
 def run(capsys):
     """Runs the command line here; its exit code, standard output and standard error."""
 

@@ -1,4 +1,4 @@
-"""`hired-gguf eval`: files of tasks, what comes out, and how it ends."""
+"""`hired-gguf eval`: what comes out, and how it ends."""
 
 from __future__ import annotations
 
@@ -7,113 +7,26 @@ import signal
 from pathlib import Path
 
 import pytest
-from paths import GOLDEN_FOLDER
+from command_line import COFFEE, PAIR
+from task_files import GOOD, TASKS, write
 
-from hired_gguf.cli import main
 from hired_gguf.commands.eval_status import EvalStatus
 from hired_gguf.console.terminal import StatusLine
-from hired_gguf.errors import InputError
-from hired_gguf.evaluation import chart, read_pictures, report
+from hired_gguf.evaluation import report
 
-GOLDEN = GOLDEN_FOLDER / "hf_tiny"
-PAIR = ["--model", str(GOLDEN / "text-f32.gguf"), "--mmproj", str(GOLDEN / "mmproj-f32.gguf")]
-BRIEF = [*PAIR, "--threads", "1", "--n-ctx", "1024", "--max-tokens", "2"]
-COFFEE, ROCKET = str(GOLDEN / "coffee.png"), str(GOLDEN / "rocket.png")
-TASKS = [
-    {
-        "image": COFFEE,
-        "question": "What is this?",
-        "answers": ["a cup", "coffee"],
-        "kind": "thing",
-        "id": "q1",
-    },
-    {"image": ROCKET, "question": "What flies?", "answer": "a rocket", "kind": "thing", "source": "NASA"},
-    {"image": COFFEE, "question": "How many cups?", "answer": "1", "kind": "count"},
-]
-GOOD = {"image": COFFEE, "question": "?", "answer": "x"}
-
-
-def write(path, *lines):
-    path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
-    return path
+BRIEF = (*PAIR, "--n-ctx", "1024", "--max-tokens", "2")
 
 
 @pytest.fixture
 def tasks(tmp_path):
+    """A file of three questions about two pictures."""
     return str(write(tmp_path / "tasks.jsonl", *TASKS))
 
 
 @pytest.fixture
-def run(capsys):
-    """Run the command here; its exit code, standard output and standard error."""
-
-    def runner(*argv):
-        code = main(["eval", *argv, *BRIEF])
-        return code, *capsys.readouterr()
-
-    return runner
-
-
-def test_questions_of_a_file_are_gathered_by_picture(tasks):
-    coffee, rocket = read_pictures(Path(tasks))
-    assert [q.text for q in coffee.questions] == ["What is this?", "How many cups?"]
-    assert [q.id for q in coffee.questions] == ["q1", 3]
-    assert coffee.questions[0].answers == ("a cup", "coffee")
-    assert rocket.questions[0].answers == ("a rocket",)
-    assert rocket.load().mode == "RGB"
-
-
-def test_paths_are_seen_from_the_file_s_folder(tmp_path):
-    (tmp_path / "photo.png").write_bytes(Path(COFFEE).read_bytes())
-    (found,) = read_pictures(write(tmp_path / "t.jsonl", "", {**GOOD, "image": "photo.png"}, ""))
-    assert found.name == str(tmp_path / "photo.png")
-    assert found.questions[0].id == 2
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("{", r"line 2 is not JSON: "),
-        ("[1]", r"line 2 is a JSON list; needed is one object a line"),
-        ({"question": "?", "answer": "x"}, r"line 2: image is missing"),
-        ({"image": COFFEE, "answer": "x"}, r"line 2: question is missing"),
-        ({"image": COFFEE, "question": "?"}, r"line 2: answers is missing"),
-        ({**GOOD, "answers": ["x"]}, r"line 2: either answer or answers is needed, not both"),
-        ({**GOOD, "image": "gone.png"}, r"line 2: image '.*gone\.png' is no such file"),
-        ({**GOOD, "image": "."}, r"line 2: image '.*' is not a file"),
-        ({**GOOD, "image": 5}, r"line 2: image is 5; allowed: a text that is not empty"),
-        ({**GOOD, "question": " "}, r'line 2: question is " "; allowed: a text that is not empty'),
-        ({**GOOD, "answer": 5}, r"line 2: answer is 5; allowed: a text"),
-        ({**GOOD, "answer": "..."}, r'line 2: answer is "\.\.\.": nothing that could be matched'),
-        ({"image": COFFEE, "question": "?", "answers": []}, r"line 2: answers is \[\]: nothing"),
-        (
-            {"image": COFFEE, "question": "?", "answers": "x"},
-            r'line 2: answers is "x"; allowed: a list of texts',
-        ),
-        (
-            {"image": COFFEE, "question": "?", "answers": ["x", 1]},
-            r"line 2: answers is \[.*\]; allowed: a list",
-        ),
-        ({**GOOD, "id": [1]}, r"line 2: id is \[1\]; allowed: a text or a whole number"),
-        ({**GOOD, "kind": None}, r"line 2: kind is null; allowed: a text that is not empty"),
-    ],
-)
-def test_errors_name_file_line_and_field(tmp_path, line, message):
-    path = write(tmp_path / "bad.jsonl", GOOD, line)
-    with pytest.raises(InputError, match=r"bad\.jsonl, " + message):
-        read_pictures(path)
-
-
-def test_a_line_that_is_not_utf8(tmp_path):
-    path = tmp_path / "latin.jsonl"
-    path.write_bytes(json.dumps(GOOD).encode() + b'\n{"question": "\xe9"}\n')
-    with pytest.raises(InputError, match=r"latin\.jsonl, line 2 is not UTF-8"):
-        read_pictures(path)
-
-
-def test_a_file_without_questions(tmp_path):
-    with pytest.raises(InputError, match=r"empty\.jsonl holds no questions"):
-        read_pictures(write(tmp_path / "empty.jsonl", ""))
+def run(run):
+    """Runs `hired-gguf eval` on the golden pair."""
+    return lambda *argv: run("eval", *argv, *BRIEF)
 
 
 def test_malformed_files_and_options_are_wrong_usage(tmp_path, run):
@@ -221,42 +134,3 @@ def test_a_damaged_picture_is_an_error_that_names_it(tmp_path, run):
     code, _, err = run("--tasks", str(tasks), "--budgets", "0.3")
     assert code == 1
     assert "torn.png" in err
-
-
-def point(**changes):
-    share = {"share": 0.5, "low": 0.4, "high": 0.6}
-    basis = {"budget": 0.2, "policy": "hired, cls", "selection": "cls", "full": False, "visual_tokens": 20.0}
-    basis["newlines"] = "auto"
-    return {**basis, "all": share, **changes}
-
-
-def test_chart_lines_end_with_all_tokens():
-    full = point(budget=1.0, full=True, visual_tokens=100.0)
-    lots = point(policy="hired, random", selection="random")
-    alone = point(policy="uniform, cls")
-    points = [
-        full,
-        point(),
-        point(budget=0.4, visual_tokens=40.0),
-        lots,
-        {**lots, "visual_tokens": 10.0},
-        alone,
-    ]
-    found = chart.lines([*points, point(policy="no picture", selection="none")])
-    assert {policy: [p["visual_tokens"] for p in line] for policy, line in found.items()} == {
-        "hired, cls": [20, 40, 100],
-        "hired, random": [10, 20, 100],
-        "uniform, cls": [20],
-    }
-    kept = point(budget=1.0, full=True, newlines="keep", visual_tokens=104.0)
-    pair = [point(newlines="keep"), point(newlines="keep", visual_tokens=40.0)]
-    assert chart.lines([full, kept, *pair])["hired, cls"][-1] is kept
-    assert chart.lines([full]) == {"all tokens": [full]}
-    assert chart.lines([]) == {}
-
-
-def test_chart_without_a_picture_is_drawn(tmp_path):
-    document = {"model": ["m.gguf"], "questions": 1, "pictures": 1}
-    only = point(policy="no picture", selection="none")
-    chart.draw({**document, "configurations": [only]}, tmp_path / "c.png")
-    assert (tmp_path / "c.png").stat().st_size > 1000

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from gguf_forge import good_mmproj
 from golden_pair import FOLDER, MMPROJ, photo
 from PIL import Image
 
-from hired_gguf.cli import main
 from hired_gguf.commands.quantize import sound_pictures
 from hired_gguf.model_files import quantize as quantizing
 
 
 @pytest.fixture
-def run(capsys):
-    def runner(*argv):
-        code = main(["quantize", *map(str, argv)])
-        return code, *capsys.readouterr()
-
-    return runner
+def run(run):
+    """Runs `hired-gguf quantize`."""
+    return partial(run, "quantize")
 
 
 def test_help(run):
