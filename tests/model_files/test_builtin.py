@@ -47,7 +47,7 @@ def test_an_installed_package_holds_the_weights_alone():
 def test_answers_from_the_picture():
     configurations = [Configuration(1.0), Configuration(0.4), Configuration(selection="none")]
     with LlavaNext(*default_model(), n_threads=1) as llm:
-        results = evaluate(llm, builtin_pictures(40, seed=7), configurations).document({})
+        results = evaluate(llm, builtin_pictures(24, seed=7), configurations).document({})
     shares = [one["all"]["share"] for one in results["configurations"]]
     assert shares[0] > 0.8
     assert shares[1] > 0.75
