@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..native import cpu
+from ..native import cpu, waiting
 from ..native.kernels import kernels_used
 from ..native.load import core
 
@@ -29,6 +30,7 @@ def machine(threads: int) -> dict[str, Any]:
         "commit": commit(),
         "cpu_features": cpu.built_features(),
         "kernels": kernels_used(),
+        "waiting": asdict(waiting.in_force),
         "gpus": [f"{device.name}: {device.description}" for device in core.list_devices() if device.gpu],
         "libraries": "LLAMA_CPP_LIB_PATH" if os.environ.get("LLAMA_CPP_LIB_PATH") else "llama-cpp-python's",
     }

@@ -27,7 +27,7 @@ TOKENS = 4
 class Probe:
     """Seconds of one tile's encoding, of prefilling ``ROWS`` visual rows, of a prompt's text, of a token.
 
-    ``text_tokens`` are those of the longest question's prompt.
+    ``text_tokens`` are those of the longest question's prompt, ``others_cores`` see `Neighbours.cores`.
     """
 
     tile_s: float
@@ -35,6 +35,7 @@ class Probe:
     text_s: float
     token_s: float
     text_tokens: int
+    others_cores: float | None = None
 
 
 def run_probe(settings: EngineSettings) -> Probe:

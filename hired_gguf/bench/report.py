@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from ..reporting import Document, Report, Table
+from . import neighbours
 from .plan import FIRST, SECOND_IMAGE, SECOND_QUESTION, case_label
 from .ratios import Spread
 
@@ -127,6 +128,8 @@ def remarks(document: Document) -> list[str]:
         f"FAILED: {case_label(failure['engine'], failure['budget'])}, {failure['doing']}: {failure['reason']}"
         for failure in document["failures"]
     ]
+    if busy := neighbours.remark([*document["runs"], document["probe"]]):
+        lines.append(busy)
     machine, versions = document["machine"], document["machine"]["versions"]
     lines.append(
         f"{machine['processor']}, {machine['threads']} threads, hired-gguf {versions['hired-gguf']} "

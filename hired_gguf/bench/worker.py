@@ -16,6 +16,7 @@ from ..native.log import NativeLog
 from .engine import Engine, EngineSettings
 from .engine_hired import OurEngine
 from .engine_stock import StockEngine
+from .neighbours import Neighbours
 from .probe import run_probe
 
 ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {"stock": StockEngine, "ours": OurEngine}
@@ -33,14 +34,16 @@ class Worker:
         self._engine = ENGINES[engine](EngineSettings(**settings))
 
     def ask(self, **question: Any) -> dict[str, Any]:
-        """Answer a question and return the `Measurement`."""
+        """Answer a question and return the `Measurement`, with the cores that others used meanwhile."""
         if self._engine is None:
             raise HiredError("[bench] nothing is loaded")
-        return asdict(self._engine.ask(**question))
+        others = Neighbours()
+        return {**asdict(self._engine.ask(**question)), "others_cores": others.cores()}
 
     def probe(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The `Probe` of a pair."""
-        return asdict(run_probe(EngineSettings(**settings)))
+        others = Neighbours()
+        return {**asdict(run_probe(EngineSettings(**settings))), "others_cores": others.cores()}
 
     def reply(self, line: str) -> dict[str, Any]:
         """The answer to a request ``{"do": method, ...arguments}``: a result, or an error's text."""

@@ -16,7 +16,7 @@ import llama_cpp
 from ..console import option_groups, option_sources
 from ..console.option_table import add_config_option
 from ..console.terminal import printable
-from ..native import cpu
+from ..native import cpu, waiting
 from ..native.kernels import KERNELS_VARIABLE, kernels_wanted, q4_used
 from ..native.load import PIN, core
 from . import doctor_checks
@@ -78,6 +78,7 @@ def installation() -> dict[str, Any]:
         "devices": [device_facts(device) for device in core.list_devices()],
         "cpu_features": cpu.built_features(),
         "kernels": {"run_here": core.have_kernels(), "wanted": kernels_wanted(), "q4_0": q4_used()},
+        "waiting": {"openmp": "OPENMP" in cpu.built_features(), **asdict(waiting.in_force)},
     }
 
 
@@ -102,6 +103,7 @@ def describe(report: dict[str, Any]) -> list[str]:
         f"  {', '.join(report['cpu_features']) or 'nothing special'}",
         *section("options from a file and the environment", settings_lines(report["settings"])),
         f"hired-gguf's own CPU kernels: {kernels_line(**report['kernels'])}",
+        f"threads that wait for others: {waiting_line(**report['waiting'])}",
     ]
     for kind, title in (("problems", "PROBLEM"), ("advice", "ADVICE")):
         for found in report[kind]:
@@ -135,6 +137,15 @@ def kernels_line(run_here: bool, wanted: bool, q4_0: bool) -> str:
     if not wanted:
         return f"not used, since {KERNELS_VARIABLE}=0"
     return "used by the vision encoder" + (" and by Q4_0 language models" if q4_0 else "")
+
+
+def waiting_line(openmp: bool, variable: str, value: str, set_by: str, libgomp: str) -> str:
+    """How long they spin, and who decided that, on one line."""
+    if not openmp:
+        return "spin; this llama.cpp was built without OpenMP, and nothing can be set"
+    if set_by == "nobody":
+        return f"spin for long, as libgomp does by itself ({libgomp} was loaded before hired-gguf)"
+    return f"{variable}={value}, set by {'you' if set_by == 'user' else set_by}"
 
 
 def device_line(device: dict[str, Any]) -> str:

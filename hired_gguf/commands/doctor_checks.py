@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from ..native import amx_crash, cpu
+from ..native import amx_crash, cpu, waiting
 from ..native.load import core
 
 PASCAL = 61  # compute capability 6.1: Tesla P40, GTX 1080
@@ -29,7 +29,7 @@ def problems() -> list[Finding]:
 
 def advice() -> list[Finding]:
     """What would make it faster."""
-    return [found for found in (no_gpu_backend(), plain_build()) if found]
+    return [found for found in (no_gpu_backend(), plain_build(), late_variable()) if found]
 
 
 def unknown_variables(names: list[str]) -> Finding:
@@ -84,6 +84,17 @@ def nvidia_gpus() -> dict[str, int]:
         return {name.strip(): int(capability.strip().replace(".", "")) for name, capability in rows}
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}
+
+
+def late_variable() -> Finding | None:
+    """A libgomp that was loaded, and had read its variables, before hired-gguf could set one."""
+    if waiting.in_force.set_by != "nobody" or "OPENMP" not in cpu.built_features():
+        return None
+    return Finding(
+        f"{waiting.in_force.libgomp or 'libgomp'} was loaded by something else before hired-gguf, so "
+        f"{waiting.VARIABLE}={waiting.SPINS} came too late: beside a busy process answers take far longer.",
+        f"export {waiting.VARIABLE}={waiting.SPINS}",
+    )
 
 
 def plain_build() -> Finding | None:

@@ -1,7 +1,8 @@
 """Loads llama_cpp, then _core, in that order, and only if they belong together. Hands out ``core``.
 
 _core asks for libllama and libggml by their SONAMEs. They must be in the process already, or the loader would
-map second copies of them, and contexts could not cross.
+map second copies of them, and contexts could not cross. They bring libgomp, for which the environment is
+prepared (`waiting`).
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
+from . import waiting
+
 __all__ = ["PIN", "VERSION", "core"]
 
 PIN = "0.3.36"
 VERSION = version("hired-gguf")
 
 try:
-    import llama_cpp
+    with waiting.prepared():
+        import llama_cpp
 except ImportError as error:
     raise ImportError(
         f"hired-gguf needs llama-cpp-python {PIN}, which does not import: {error}. "

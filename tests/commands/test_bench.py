@@ -22,7 +22,7 @@ FIELDS = {
     *("engine", "budget", "question", "image", "repetition", "ttft_s", "encode_s", "encode_per_tile_s"),
     *("select_s", "prefill_visual_s", "prefill_text_s", "total_s", "tokens_per_s", "peak_rss_bytes"),
     *("kv_visual_bytes", "visual_tokens", "visual_tokens_full", "partitions", "prompt_tokens"),
-    *("completion_tokens", "n_ctx"),
+    *("completion_tokens", "n_ctx", "others_cores"),
 }
 
 

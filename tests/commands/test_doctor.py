@@ -10,7 +10,7 @@ import pytest
 
 import hired_gguf
 from hired_gguf.commands import doctor_checks
-from hired_gguf.native import amx_crash, cpu
+from hired_gguf.native import amx_crash, cpu, waiting
 
 
 @pytest.fixture
@@ -53,6 +53,32 @@ def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
     monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
     monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2", "AMX_INT8"])
     assert "kernels: used by the vision encoder\n" in run("doctor")[1]
+
+
+@pytest.mark.parametrize(
+    ("in_force", "line"),
+    [
+        (("GOMP_SPINCOUNT", "1000", "hired-gguf"), "GOMP_SPINCOUNT=1000, set by hired-gguf"),
+        (("GOMP_SPINCOUNT", "5", "user"), "GOMP_SPINCOUNT=5, set by you"),
+        (("OMP_WAIT_POLICY", "passive", "user"), "OMP_WAIT_POLICY=passive, set by you"),
+        (
+            ("GOMP_SPINCOUNT", "", "nobody"),
+            "spin for long, as libgomp does by itself (/a/libgomp.so.1 was loaded",
+        ),
+    ],
+)
+def test_doctor_tells_how_threads_wait(run, healthy, monkeypatch, in_force, line):
+    monkeypatch.setattr(waiting, "in_force", waiting.Waiting(*in_force, "/a/libgomp.so.1"))
+    assert "wait for others: spin; this llama.cpp was built without OpenMP" in run("doctor")[1]
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2", "OPENMP"])
+    code, out, _ = run("doctor")
+    assert f"\nthreads that wait for others: {line}" in out
+    assert code == 0
+    late = in_force[2] == "nobody"
+    assert ("ADVICE: /a/libgomp.so.1 was loaded by something else before" in out) == late
+    assert ("\n  export GOMP_SPINCOUNT=1000\n" in out) == late
+    report = json.loads(run("doctor", "--json")[1])["waiting"]
+    assert (report["variable"], report["value"], report["set_by"]) == in_force
 
 
 def test_doctor_reports_a_crash_with_amx(run, healthy, monkeypatch):

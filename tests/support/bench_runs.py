@@ -27,11 +27,19 @@ def a_run(engine="ours", budget=0.2, question=1, image=1, repetition=1, **fields
         n_ctx=512,
     )
     head = {"engine": engine, "budget": budget if engine == "ours" else None, "question": question}
-    return {**head, "image": image, "repetition": repetition, **asdict(numbers), **fields}
+    return {
+        **head,
+        "image": image,
+        "repetition": repetition,
+        **asdict(numbers),
+        "others_cores": 0.0,
+        **fields,
+    }
 
 
 def a_document(**parts):
     versions = {"hired-gguf": "1", "llama-cpp-python": "2"}
     facts = {"processor": "a CPU", "threads": 2, "commit": None, "versions": versions}
     empty = {"runs": [], "failures": [], "ratios": {}, "ratios_spread": {}, "fits": {}, "predictions": []}
+    empty["probe"] = {"others_cores": None}
     return {"command": "hired-gguf bench", "model": ["a/llava.gguf"], "machine": facts, **empty, **parts}
