@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import secrets
 import stat
@@ -12,15 +14,36 @@ from typing import BinaryIO, Literal
 
 import platformdirs
 
+from .errors import HiredError
+
 PART = ".part"  # how the names of unfinished files end
+
+#: What a file system says that cannot do a thing at all, as network shares do. Damage says something else.
+UNABLE = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.EPERM)
+
+_log = logging.getLogger("hired_gguf")
+_told: set[tuple[str, str]] = set()
 
 
 def user_folder(kind: Literal["config", "cache"]) -> Path:
-    """This user's folder for hired-gguf where the system keeps such things, or $HIRED_GGUF_CACHE."""
+    """This user's folder for hired-gguf where the system keeps such things, or $HIRED_GGUF_CACHE.
+
+    Raises HiredError for a user without a home folder.
+    """
+    chosen = os.environ.get("HIRED_GGUF_CACHE") if kind == "cache" else None
+    if chosen:
+        return Path(chosen)
+    try:
+        return _system_folder(kind)
+    except RuntimeError:  # no HOME, and no entry in the system's list of users
+        variables = "HIRED_GGUF_CACHE to a folder" if kind == "cache" else "HIRED_GGUF_CONFIG to a file"
+        raise HiredError(f"this user has no home folder: set HOME, or {variables}") from None
+
+
+def _system_folder(kind: Literal["config", "cache"]) -> Path:
     if kind == "config":
         return platformdirs.user_config_path("hired-gguf", appauthor=False, roaming=True)
-    chosen = os.environ.get("HIRED_GGUF_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("hired-gguf", appauthor=False)
+    return platformdirs.user_cache_path("hired-gguf", appauthor=False)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO | None:
@@ -71,13 +94,35 @@ def remove_parts(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Make the names in a file's folder survive a power cut, where the system can."""
-    if os.name == "posix":
+    if os.name != "posix":
+        return
+    try:
         _sync(path.parent, os.O_RDONLY)
+    except PermissionError as error:  # a folder may be open for writing alone
+        tell_unable(path.parent, "keep new names through a power cut", error)
+
+
+def sync_file(descriptor: int, path: Path) -> None:
+    """Wait until what was written is on the disk, where the system can. Raises OSError if it was lost."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
+        tell_unable(path, "keep what is written through a power cut", error)
+
+
+def tell_unable(path: Path, what: str, error: OSError) -> None:
+    """Log, once for each place, what its file system cannot do."""
+    place = str(path if path.is_dir() else path.parent)
+    if (place, what) not in _told:
+        _told.add((place, what))
+        _log.warning("the file system of %s cannot %s (%s): going on without", place, what, error.strerror)
 
 
 def _sync(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
-        os.fsync(descriptor)
+        sync_file(descriptor, path)
     finally:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hired_gguf import HiredError
 from hired_gguf.files import open_regular, remove_parts, replacing, user_folder, write_whole
 
 
@@ -33,6 +35,80 @@ def test_folders_of_the_user(kind, variables, folder, monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert user_folder(kind) == Path(folder).expanduser()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the list of users that Linux has")
+@pytest.mark.parametrize("home", [None, "", "somewhere"])
+def test_a_user_without_a_home(home, monkeypatch):
+    for name in ("HIRED_GGUF_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # a container's number without a name
+    for kind, variable in (
+        ("cache", "HIRED_GGUF_CACHE to a folder"),
+        ("config", "HIRED_GGUF_CONFIG to a file"),
+    ):
+        with pytest.raises(HiredError, match=f"^this user has no home folder: set HOME, or {variable}$"):
+            user_folder(kind)
+    monkeypatch.setenv("HIRED_GGUF_CACHE", "/mine")
+    assert user_folder("cache") == Path("/mine")
+
+
+def unable(monkeypatch, name, folders_alone=False):
+    """A disk whose fsync fails in this way."""
+    number = getattr(errno, name)
+
+    def fail(descriptor):
+        if not folders_alone or stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    return os.strerror(number)
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="folders are synced on POSIX")
+
+
+@posix
+@pytest.mark.parametrize("folders_alone", [True, False])
+@pytest.mark.parametrize("name", ["ENOTSUP", "EINVAL", "ENOSYS", "EPERM", "EOPNOTSUPP"])
+def test_a_file_system_that_cannot_sync(name, folders_alone, tmp_path, monkeypatch, caplog):
+    reason = unable(monkeypatch, name, folders_alone)
+    for text in ("one", "two"):
+        with replacing(tmp_path / "a", sync=True) as partial:
+            partial.write_text(text)
+    assert (tmp_path / "a").read_text() == "two"
+    said = [record.getMessage() for record in caplog.records]
+    what = f"cannot keep what is written through a power cut ({reason}): going on without"
+    assert said == [f"the file system of {tmp_path} {what}"]  # once
+
+
+@posix
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EDQUOT"])
+def test_a_disk_that_lost_something(name, tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("old")
+    reason = unable(monkeypatch, name)
+    with pytest.raises(OSError, match=reason), replacing(tmp_path / "a", sync=True) as partial:
+        partial.write_text("new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+@posix
+def test_a_folder_that_may_be_written_and_not_read(tmp_path, monkeypatch, caplog):
+    real = os.open
+
+    def refuse(path, flags, *rest, **options):
+        if Path(path) == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with replacing(tmp_path / "a", sync=True) as partial:
+        partial.write_text("new")
+    assert (tmp_path / "a").read_text() == "new"
+    assert f"{tmp_path} cannot keep new names through a power cut (Permission denied)" in caplog.text
 
 
 def test_a_regular_file_opens(tmp_path):

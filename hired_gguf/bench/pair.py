@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ def stand_in(quick: bool, gpu_layers: int, say: Callable[[str], None]) -> tuple[
     if not quick:
         _require_quantised(gpu_layers)
     folder = user_folder("cache") / VERSION
-    if not all(path.is_file() for path in pair_paths(shape, folder, quant)):
+    if not all(os.path.isfile(path) for path in pair_paths(shape, folder, quant)):
         megabytes, minutes = SIZES[shape]
         _require_space(folder, megabytes * 10**6)
         say(f"making a pair with random weights, {megabytes} MB, in {folder}: {minutes}")
@@ -43,7 +44,7 @@ def _require_quantised(gpu_layers: int) -> None:
 
 
 def _require_space(folder: Path, needed: int) -> None:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     free = shutil.disk_usage(there).free
     if free < needed * 1.1:
         raise HiredError(

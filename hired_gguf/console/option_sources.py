@@ -11,11 +11,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..errors import BudgetError
+from ..errors import BudgetError, HiredError
 from ..files import user_folder
 from ..selection.budget import DEFAULT as DEFAULT_BUDGET
 from ..selection.budget import TokenBudget
 from .option_table import BUDGET, SHARED, SharedOption
+from .terminal import say
 from .usage import UsageError
 
 if sys.version_info >= (3, 11):
@@ -105,11 +106,15 @@ def _from_file(option: SharedOption, file: ConfigFile) -> Any:
     if type(value) not in option.kinds:
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
         raise UsageError(f"{file.path}: {option.name} is {shown}; allowed: {ALLOWED[option.kinds]}")
-    text = str(file.path.parent / Path(value).expanduser()) if option.is_path else str(value)
     try:
+        text = str(file.path.parent / Path(value).expanduser()) if option.is_path else str(value)
         return option.convert(text)
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"{file.path}: {option.name}: {error}") from None
+    except RuntimeError:  # of expanduser
+        raise UsageError(
+            f"{file.path}: {option.name} is {value!r}, and there is no such home folder"
+        ) from None
 
 
 def read_config(given: str | None) -> ConfigFile:
@@ -118,7 +123,10 @@ def read_config(given: str | None) -> ConfigFile:
     Raises UsageError.
     """
     chosen = given or os.environ.get("HIRED_GGUF_CONFIG")
-    path = Path(chosen) if chosen else user_folder("config") / "hired-gguf.toml"
+    try:
+        path = Path(chosen) if chosen else user_folder("config") / "hired-gguf.toml"
+    except HiredError:  # nowhere for it to be
+        return ConfigFile(Path("(no home folder)"), False, {})
     try:
         text = path.read_bytes().decode("utf-8-sig")
         found = tomllib.loads(text)
@@ -127,6 +135,9 @@ def read_config(given: str | None) -> ConfigFile:
             raise UsageError(f"no such file of options: {str(path)!r}") from None
         return ConfigFile(path, False, {})
     except OSError as error:
+        if not chosen and isinstance(error, (PermissionError, NotADirectoryError)):
+            say(f"going on without the file of options {str(path)!r}: {error.strerror}")
+            return ConfigFile(path, False, {})
         raise UsageError(f"the file of options {str(path)!r} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"{path} is no TOML file: {error}") from None

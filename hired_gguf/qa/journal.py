@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
-from ..files import sync_folder
+from ..files import UNABLE, sync_folder, tell_unable
 from .lines_file import LinesFile, Place, beside
 from .record import Record, is_record
 
@@ -107,7 +107,7 @@ class Journal:
 def _open_locked(path: Path, output: Path) -> LinesFile:
     while True:
         file = LinesFile(path, STARTS)
-        if not _try_lock(file.fd):
+        if not _try_lock(file):
             file.close()
             raise OutputError(f"{output} is being written by another run; wait for it, or name another file")
         with suppress(FileNotFoundError):
@@ -116,11 +116,12 @@ def _open_locked(path: Path, output: Path) -> LinesFile:
         file.close()  # the run before has just finished and deleted it
 
 
-def _try_lock(fd: int) -> bool:
-    """Lock an open file for this run; False if another run holds the lock. Closing ``fd`` releases it.
+def _try_lock(file: LinesFile) -> bool:
+    """Lock an open file for this run, or tell that another run has it. Closing it gives the lock back.
 
-    Raises OSError where the file system has no locks.
+    Where the file system has no locks, a second run on the same file is the user's to avoid: it says so.
     """
+    fd = file.fd
     try:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415
@@ -134,5 +135,7 @@ def _try_lock(fd: int) -> bool:
     except OSError as error:
         if error.errno in LOCK_HELD:
             return False
-        raise
+        if error.errno not in UNABLE:
+            raise
+        tell_unable(file.path, "lock a file, so do not start a second run with the same output", error)
     return True

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import OutputError
-from ..files import remove_parts, replacing, sync_folder
+from ..files import remove_parts, replacing, sync_file, sync_folder
 from .record import as_line
 
 
@@ -71,10 +71,10 @@ class LinesFile:
         with aside.open("ab") as file:
             file.write(torn.rstrip(b"\n") + b"\n")
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno(), aside)
         sync_folder(aside)
         os.ftruncate(self.fd, self.size)
-        os.fsync(self.fd)
+        sync_file(self.fd, self.path)
 
     def append(self, value: Any) -> Place:
         """Write a line and wait until it is on the disk. Raises OSError; the file then is as it was."""
@@ -86,7 +86,7 @@ class LinesFile:
             written = os.write(self.fd, line)
             while written < len(line):  # a full disk may take a part; the next try says so
                 written += os.write(self.fd, line[written:])
-            os.fsync(self.fd)
+            sync_file(self.fd, self.path)
         except BaseException:
             with suppress(OSError):
                 os.ftruncate(self.fd, self.size)

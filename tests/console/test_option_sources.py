@@ -11,7 +11,7 @@ import pytest
 from golden_pair import MMPROJ, TEXT, photo
 from paths import ROOT
 
-from hired_gguf import TokenBudget
+from hired_gguf import HiredError, TokenBudget
 from hired_gguf.cli import build_parser, main
 from hired_gguf.commands import bench
 from hired_gguf.console import option_sources
@@ -234,6 +234,30 @@ def test_a_file_that_was_asked_for_must_be_there(capsys, monkeypatch, tmp_path):
     assert "cannot be read" in refused(capsys, *ASK, "--config", str(tmp_path))
     monkeypatch.setenv("HIRED_GGUF_CONFIG", "gone.toml")
     assert "no such file of options: 'gone.toml'" in refused(capsys, *ASK)
+
+
+def test_ones_own_file_need_not_be_readable(run, monkeypatch, tmp_path):
+    """Someone else's HOME, as in a container or under sudo; a file in a folder's place."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "hired-gguf").write_text("a file")
+    path = tmp_path / "hired-gguf" / "hired-gguf.toml"
+    _, out, err = run("doctor", "--json")
+    assert f"hired-gguf: going on without the file of options '{path}': Not a directory\n" in err
+    settings = json.loads(out)["settings"]
+    assert (settings["config_file"], settings["config_file_there"]) == (str(path), False)
+    monkeypatch.setenv("HIRED_GGUF_CONFIG", str(path))
+    assert "cannot be read: Not a directory" in run("doctor")[1]
+
+
+def test_a_user_without_a_home_has_no_file(run, monkeypatch):
+    monkeypatch.setattr(option_sources, "user_folder", user_folder_of_nobody)
+    _, out, _ = run("doctor")
+    assert "  file  (no home folder) (not there)\n" in out
+    assert "HIRED_GGUF_CONFIG" not in out
+
+
+def user_folder_of_nobody(kind):
+    raise HiredError("this user has no home folder")
 
 
 @pytest.mark.parametrize(
