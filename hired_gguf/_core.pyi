@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 
 LLAMA_CPP_PYTHON: str = '0.3.36'
 
+def hide_leaks() -> None:
+    """
+    Say nothing at exit of what was not given back: for daemon threads, which keep what they hold.
+    """
+
 class Tiling:
     """
     How one picture becomes partitions: 0 is the full image, then the canvas's tiles in raster

@@ -67,6 +67,10 @@ class StreamError(HiredError, RuntimeError):
     """A stream was read on after its model had been given another prompt."""
 
 
+class ForkError(HiredError, RuntimeError):
+    """Native work in a process that was forked from one that had done some: its threads are not here."""
+
+
 class CrashError(HiredError, RuntimeError):
     """A task during which the process ended twice. Never raised: records name it."""
 

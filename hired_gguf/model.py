@@ -21,8 +21,10 @@ from .context.run import Run
 from .context.visual_rows import Selector
 from .errors import ClosedError, NativeError
 from .model_files.mmproj import Mmproj
+from .native.cpu import on_gpu
 from .native.kernels import q4_kernels
 from .native.pair import check_pair_runs
+from .native.process import in_stale_fork, note_gpu
 from .prompt.messages import Images, Messages, user_message
 from .prompt.sampling import check_names
 from .qa.batch import ask_many
@@ -94,6 +96,7 @@ class LlavaNext(Closing):
             verbose=own.get("verbose", False),
             **given,
         )
+        note_gpu(on_gpu(n_gpu_layers))
         self.handler.load()
 
     @property
@@ -220,7 +223,7 @@ class LlavaNext(Closing):
     def close(self) -> None:
         """Free both models. Later calls raise ClosedError."""
         llama, self._llama = self._llama, None
-        if llama is None:
+        if llama is None or in_stale_fork():
             return
         with state_of(llama).lock:  # waits for what is under way in another thread
             self.handler.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from golden_pair import MMPROJ
 
 import hired_gguf
 from hired_gguf import _core, errors
+from hired_gguf.images.load import load_image
+from hired_gguf.prompt.answer_formats import answer_grammar
+from hired_gguf.prompt.templates import choose_template, render
 
 FAMILY = {
     "ModelFormatError": ValueError,
@@ -27,6 +31,7 @@ FAMILY = {
     "NumericError": ArithmeticError,
     "ClosedError": RuntimeError,
     "StreamError": RuntimeError,
+    "ForkError": RuntimeError,
     "CrashError": RuntimeError,
     "NativeError": RuntimeError,
 }
@@ -83,3 +88,29 @@ def test_errors_of_the_core(error, said, work):
     assert caught.type is getattr(errors, error)
     assert re.match(said, str(caught.value))
     assert "0x" not in str(caught.value)
+
+
+# Memory that runs out is nobody's fault but the machine's: no message blames the input
+
+
+class Unbearable:
+    def __str__(self):
+        raise MemoryError
+
+
+def test_no_memory_for_a_picture(monkeypatch):
+    monkeypatch.setattr("hired_gguf.images.load._open", lambda *_: str(Unbearable()))
+    with pytest.raises(MemoryError):
+        load_image(b"\x89PNG\r\n\x1a\n")
+
+
+def test_no_memory_for_a_prompt():
+    template = choose_template("vicuna", None)
+    with pytest.raises(MemoryError):
+        render(replace(template, source="{{ heavy }}"), [], "", "", {"heavy": Unbearable()})
+
+
+def test_no_memory_for_a_grammar(monkeypatch):
+    monkeypatch.setattr("llama_cpp.LlamaGrammar.from_json_schema", lambda *_, **__: str(Unbearable()))
+    with pytest.raises(MemoryError):
+        answer_grammar({"type": "json_schema", "json_schema": {"schema": {}}}, None)

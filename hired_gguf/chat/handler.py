@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from ..model_files.mmproj import Mmproj, read_mmproj
 from ..model_files.pair import check_pair
 from ..native.amx_crash import require_sound_cpu
 from ..native.llama import require_open
+from ..native.process import NativeLock, in_stale_fork, note_threads_of
 from ..progress import Progress
 from ..prompt.messages import ImagePart, Messages, parse_messages
 from ..prompt.templates import ChatTemplate, choose_template, render
@@ -95,7 +95,7 @@ class HiREDChatHandler:
         self._identity = encoder_identity(self.info, device, flash_attention)
         self._cache = EncodingCache(cache_bytes, cache_dir)
         self._encoder: VisionEncoder | None = None
-        self._lock = threading.Lock()
+        self._lock = NativeLock()
 
     def load(self) -> VisionEncoder:
         """The vision encoder. The first image loads it too, but then waits for it."""
@@ -106,6 +106,8 @@ class HiREDChatHandler:
 
     def close(self) -> None:
         """Free the vision encoder and the images in memory. The next image loads it again."""
+        if in_stale_fork():
+            return
         self._cache.clear()
         with self._lock:
             if self._encoder is not None:
@@ -116,7 +118,7 @@ class HiREDChatHandler:
         return {k: v for k, v in self.__dict__.items() if k not in ("_encoder", "_lock", "last_run")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _encoder=None, _lock=threading.Lock(), last_run=Run())
+        self.__dict__.update(state, _encoder=None, _lock=NativeLock(), last_run=Run())
 
     def __call__(
         self,
@@ -141,6 +143,7 @@ class HiREDChatHandler:
         self.last_run = run = run or Run()
         with state_of(llama).lock:
             require_open(llama)
+            note_threads_of(llama)
             require_sound_cpu(llama.model_path, llama.model_params.n_gpu_layers)
             request = read_request(llama, self.token_budget, options)
             template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))

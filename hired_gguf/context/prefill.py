@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 from ..errors import NativeError
 from ..native.llama import address, clear, cut, mark, removable, took_rows, trace
 from ..native.load import core
+from ..native.process import NativeLock
 from ..progress import Progress, Timings
 from ..vision.encoding import Floats
 from .ledger import FOREIGN_ID, Evaluable, ImageRows, Ledger, Span
@@ -26,7 +26,7 @@ IMAGE_ID = 0  # in the ids handed to llama-cpp-python, which must be valid token
 class ContextState:
     """What a context holds, a lock for each native step on it, and a number that every new prompt raises."""
 
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: NativeLock = field(default_factory=NativeLock)
     prompt_number: int = 0
     ledger: Ledger = field(default_factory=Ledger)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .cpu import has_amx
 from .load import core
+from .process import NativeLock
 
 KERNELS_VARIABLE = "HIRED_GGUF_KERNELS"
 
-_lock = threading.Lock()
+_lock = NativeLock()
 
 
 def kernels_wanted() -> bool:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from ..chat.answer import Answer, Answerer
-from ..errors import ClosedError, CrashError
+from ..errors import ClosedError, CrashError, ForkError
 from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..prompt.sampling import random_seed
 from . import schema
@@ -77,7 +77,7 @@ def run_batch(
 
     What the store has is not asked again. A task that fails gives a record with its error. Whatever else
     ends the run (an interrupt, the caller) leaves the store so that the next run goes on. Raises OSError if
-    the store cannot be written, ClosedError.
+    the store cannot be written, ClosedError, ForkError.
     """
     keys = TaskKeys(tasks, settings, allow_http=allow_http)
     progress = BatchProgress(len(tasks), len(keys.groups))
@@ -168,7 +168,7 @@ class _Run:
             answer = self._answer(task, picture)
             if self._schema(task) is not None:
                 parsed = schema.parse_answer(answer)
-        except ClosedError:
+        except (ClosedError, ForkError):
             raise
         except Exception as error:
             return make_record(key, task, self._settings, answer=answer, error=error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 
 from ..closing import Closing
@@ -13,6 +12,13 @@ from ..images.sources import ImageSource
 from ..model_files.mmproj import Mmproj, read_mmproj
 from ..native.kernels import kernels_wanted
 from ..native.load import core
+from ..native.process import (
+    NativeLock,
+    in_stale_fork,
+    note_gpu,
+    note_threads,
+    usable_cores,
+)
 from .encoding import EncodedImage, Encoding, Floats, TiledPicture, tiling_of
 from .preprocess import preprocess
 
@@ -39,11 +45,14 @@ class VisionEncoder(Closing):
     ) -> None:
         self.info = read_mmproj(mmproj)
         self.allow_http = allow_http
-        self._lock = threading.Lock()
-        self._model: core.VisionModel | None = core.VisionModel(
-            os.fspath(self.info.path), device, n_threads or 0, flash_attention, kernels_wanted(), verbose
-        )
+        self._lock = NativeLock()
+        with self._lock:
+            self._model: core.VisionModel | None = core.VisionModel(
+                os.fspath(self.info.path), device, n_threads or 0, flash_attention, kernels_wanted(), verbose
+            )
         self._newline = self._model.image_newline()
+        self._threads = n_threads or usable_cores()
+        note_gpu(self._model.device != "CPU")
 
     @property
     def device(self) -> str:
@@ -91,6 +100,8 @@ class VisionEncoder(Closing):
 
     def close(self) -> None:
         """Free the model. Later calls raise ClosedError."""
+        if in_stale_fork():
+            return
         with self._lock:
             self._model = None
 
@@ -103,6 +114,7 @@ class VisionEncoder(Closing):
         """CLS attention by layer, first and last among them; features if asked for; projected rows."""
         wanted = sorted({0, self.info.executed_layers - 1, *layers})
         with self._lock:
+            note_threads(self._threads)
             attention, rows, projected = self._open().encode(pixels, wanted, features)
         return dict(zip(wanted, attention, strict=True)), rows, projected
 
