@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 import llama_cpp
 import numpy as np
 
-from ..errors import NativeError
-from ..native.llama import address, clear, cut, mark, removable, took_rows, trace
+from ..errors import NativeError, StreamError
+from ..native.llama import address, clear, cut, mark, removable, require_open, took_rows, trace
 from ..native.load import core
-from ..native.process import NativeLock
+from ..native.process import NativeLock, calling_back, end_thread_with_python
 from ..progress import Progress, Timings
 from ..vision.encoding import Floats
 from .ledger import FOREIGN_ID, Evaluable, ImageRows, Ledger, Span
@@ -74,16 +74,28 @@ def prefill(
             start, end = end, end + len(segment)
             if end <= kept:
                 continue
-            if on_progress:
-                on_progress("prefill", llama.n_tokens, total)
+            _tell(llama, on_progress, total)
             _eval(llama, segment, max(kept - start, 0), timings)
-        if on_progress:
-            on_progress("prefill", total, total)
+        _tell(llama, on_progress, total)
     except BaseException as error:
-        _cut(llama, 0 if isinstance(error, NativeError) else len(state.ledger.ids))
+        broken = isinstance(error, (NativeError, MemoryError))  # llama.cpp stopped somewhere in a batch
+        _cut(llama, 0 if broken else len(state.ledger.ids))
         raise
     ids = np.where(state.ledger.ids == FOREIGN_ID, IMAGE_ID, state.ledger.ids).tolist()
     return Prefill(ids, [(span.start, span.end) for span in state.ledger.images], kept)
+
+
+def _tell(llama: llama_cpp.Llama, on_progress: Progress | None, total: int) -> None:
+    """Tell how far the prompt is. Raises ClosedError, StreamError if whoever hears it used the model."""
+    end_thread_with_python()
+    if on_progress is None:
+        return
+    number = state_of(llama).prompt_number
+    with calling_back():
+        on_progress("prefill", llama.n_tokens, total)
+    require_open(llama)
+    if state_of(llama).prompt_number != number:
+        raise StreamError("[prefill] on_progress has given the model another prompt while it read this one")
 
 
 def freshen(llama: llama_cpp.Llama) -> None:

@@ -10,9 +10,10 @@ from functools import partial
 
 import llama_cpp
 
-from ..errors import ContextOverflowError
+from ..errors import ClosedError, ContextOverflowError
 from ..native.llama import room
 from ..native.load import core
+from ..native.process import calling_back
 from ..progress import Progress
 from ..selection.budget import TokenBudget
 from ..selection.selection import Selection, most_visual_tokens
@@ -80,7 +81,8 @@ def visual_rows(
             encoder, picture, run, partial(on_progress or _unheard, "encode", i, len(pictures))
         )
         started = time.perf_counter()
-        selection = select(image, config)
+        with calling_back():
+            selection = select(image, config)
         kept = image.pack(selection)
         run.selections.append(selection)
         run.timings.select_s += time.perf_counter() - started
@@ -99,14 +101,24 @@ def _encoded(
     if image is not None:
         run.reused_encodings += 1
         return key, image
-    begin()
+    with calling_back():
+        begin()
     model = encoder.load()
     started = time.perf_counter()
-    image = model.encode_tiled(picture)
+    image = _encode(encoder, model, picture)
     encoder.cache.put(key, image)
     run.encoded_images += 1
     run.timings.encode_s += time.perf_counter() - started
     return key, image
+
+
+def _encode(encoder: CachedEncoder, model: VisionEncoder, picture: TiledPicture) -> EncodedImage:
+    """The picture's encoding, by another model if somebody closes this one before it begins."""
+    while True:
+        try:
+            return model.encode_tiled(picture)
+        except ClosedError:
+            model = encoder.load()
 
 
 def _unheard(stage: str, done: int, total: int) -> None:
