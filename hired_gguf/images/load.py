@@ -60,6 +60,8 @@ def load_image(
         return _upright_rgb(image, shared=image is source)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
+    except MemoryError:  # the picture is not to blame
+        raise
     except Exception as error:  # on damaged data Pillow raises nearly anything
         reason = re.sub(r"\s*\b0x[0-9a-fA-F]+", "", str(error)) or type(error).__name__
         raise ImageError(f"{name}: damaged or unsupported image: {reason}") from error

@@ -74,5 +74,7 @@ def answer_grammar(
 def _schema_grammar(schema: Any, where: str) -> llama_cpp.LlamaGrammar:
     try:
         return llama_cpp.LlamaGrammar.from_json_schema(json.dumps(schema), verbose=False)
+    except MemoryError:
+        raise
     except Exception as error:  # the converter raises nearly anything on a schema that it does not know
         raise PromptError(f"{where} cannot be made a grammar: {error}") from error

@@ -136,7 +136,7 @@ def _run(source: str, messages: Any, bos_token: str, eos_token: str, variables: 
             eos_token=eos_token,
             **{"tools": None, **variables},
         )
-    except PromptError:
+    except (PromptError, MemoryError):
         raise
     except Exception as error:  # a template is a program: it fails in any way that Python does
         raise PromptError(

@@ -236,8 +236,9 @@ def test_an_interrupt_leaves_whole_segments(golden_llama, monkeypatch, fails, le
 
 
 @pytest.mark.parametrize("call", range(1, 4))
-@pytest.mark.parametrize("status", [1, -1, -2])
+@pytest.mark.parametrize("status", [1, -1, -2, None])
 def test_llama_cpps_errors_empty_the_context(golden_llama, monkeypatch, call, status):
+    """None is memory that ran out: somewhere in a batch, too."""
     clear(golden_llama)
     held(golden_llama, HEAD, A, TAIL)
     right = logits(golden_llama)
@@ -246,12 +247,14 @@ def test_llama_cpps_errors_empty_the_context(golden_llama, monkeypatch, call, st
     def fail(batch):
         calls.append(batch)
         if len(calls) == call:
-            raise RuntimeError(f"llama_decode returned {status}")
+            raise RuntimeError(f"llama_decode returned {status}") if status else MemoryError
         decode(batch)
 
     with monkeypatch.context() as patch:
         patch.setattr(golden_llama._ctx, "decode", fail)
-        with pytest.raises(NativeError, match=f"returned {status}"):
+        with pytest.raises(
+            NativeError if status else MemoryError, match=f"returned {status}" if status else None
+        ):
             prefill(golden_llama, [[2], B, [3], A, [4]], Timings())
     assert golden_llama.n_tokens == positions(golden_llama) == 0
     assert prefill(golden_llama, [HEAD, A, TAIL], Timings()).reused == 0
