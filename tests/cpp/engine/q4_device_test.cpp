@@ -1,6 +1,8 @@
 #include "engine/q4_device.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <new>
 
 #include "core/error.h"
 #include "engine/backend.h"
@@ -9,6 +11,24 @@
 #include "kernels/cpu.h"
 
 using namespace hired;
+
+namespace {
+
+bool starved = false;  // whether aligned memory, which the device asks for alone, has run out
+
+}  // namespace
+
+void* operator new(std::size_t size, std::align_val_t line) {
+    const auto alignment = static_cast<std::size_t>(line);
+    const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+    void* memory = starved ? nullptr : std::aligned_alloc(alignment, whole);
+    if (!memory) throw std::bad_alloc();
+    return memory;
+}
+
+void operator delete(void* memory, std::align_val_t) noexcept {
+    std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory)
+}
 
 namespace {
 
@@ -91,6 +111,19 @@ TEST_CASE("an interrupt reaches the device") {
     Language language(file.path());
     withdraw_q4_device();
     CHECK_THROWS_AS(logits_of(language, [] { return true; }), Interrupted);
+    CHECK(language.last() == -1);
+    CHECK(logits_of(language).size() == 320);
+}
+
+TEST_CASE("memory that runs out in the device is an error of llama.cpp, and no exception in its C code") {
+    if (!have_kernels()) return;
+    const Quantised file;
+    offer_q4_device();
+    Language language(file.path());
+    withdraw_q4_device();
+    starved = true;
+    CHECK_THROWS_AS(logits_of(language), NativeError);
+    starved = false;
     CHECK(language.last() == -1);
     CHECK(logits_of(language).size() == 320);
 }
