@@ -52,6 +52,14 @@ def test_csv(write):
     assert (task.id, task.budget, task.max_tokens, task.error) == (2, 640, 12, None)
 
 
+def test_cells_and_numbers_beyond_the_defaults_of_libraries(write):
+    url = "data:image/png;base64," + "A" * 400_000
+    for text in (f"image,question\n{url},Q\n", json.dumps({"image": url, "question": "Q"})):
+        assert make_tasks(read_tasks(write("t.txt", text)))[0].image == url
+    with pytest.raises(InputError, match=r"line 1 is not JSON: Exceeds the limit \(4300 digits\)"):
+        read_tasks(write("t.jsonl", '{"image": "a", "question": "Q", "id": ' + "9" * 5000 + "}"))
+
+
 def test_without_a_known_name_the_content_decides(write):
     assert read_tasks(write("t.txt", '\n {"image": "a"}\n')) == [{"image": "a"}]
     assert read_tasks(write("t.txt", "image,question\na,Q\n"))[0]["question"] == "Q"
