@@ -13,7 +13,7 @@ from ..context.prefill import Prefill, freshen, prefill, state_of
 from ..context.run import Run
 from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from ..errors import PromptError
-from ..images.load import load_image
+from ..images.load import MAX_PIXELS, load_image, require_max_pixels
 from ..images.sources import ImageSource
 from ..model_files.mmproj import Mmproj, read_mmproj
 from ..model_files.pair import check_pair
@@ -41,6 +41,7 @@ class HandlerOptions(BudgetOptions, total=False):
     template: str | None
     on_progress: Progress | None
     allow_http: bool
+    max_pixels: int
     cache_bytes: int
     cache_dir: str | os.PathLike[str] | None
     n_threads: int | None
@@ -56,9 +57,10 @@ class HiREDChatHandler:
     it, are those of `TokenBudget.changed`; ``token_budget`` may be set between calls, and a direct call of
     the handler takes the same names for itself alone.
     ``template`` is "vicuna", "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs
-    be fetched. ``last_run`` is the record of the latest call. Encoded images stay in memory, up to
-    ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to 4 GiB: as private as the images. The
-    other options are those of `VisionEncoder`, which loads at the first image that is in neither.
+    be fetched; ``max_pixels`` is that of `load_image`. ``last_run`` is the record of the latest call. Encoded
+    images stay in memory, up to ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to 4 GiB:
+    as private as the images. The other options are those of `VisionEncoder`, which loads at the first image
+    that is in neither.
 
     Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked
     here: raises ModelFormatError or one of its kind, BudgetError, InputError, PromptError.
@@ -71,6 +73,7 @@ class HiREDChatHandler:
         template: str | None = None,
         on_progress: Progress | None = None,
         allow_http: bool = False,
+        max_pixels: int = MAX_PIXELS,
         cache_bytes: int = 512 << 20,
         cache_dir: str | os.PathLike[str] | None = None,
         n_threads: int | None = None,
@@ -83,7 +86,8 @@ class HiREDChatHandler:
         choose_template(template, None)
         self.template = template
         self.on_progress = on_progress
-        self.allow_http = allow_http
+        require_max_pixels(max_pixels)
+        self.allow_http, self.max_pixels = allow_http, max_pixels
         self.info = read_mmproj(mmproj)
         self.last_run = Run()
         self._encoder_options: dict[str, Any] = {
@@ -175,7 +179,8 @@ class HiREDChatHandler:
 
     def _open_picture(self, llama: llama_cpp.Llama, source: ImageSource) -> TiledPicture:
         """Load and tile. Raises ImageError, ModelMismatchError."""
-        picture = TiledPicture.of(load_image(source, allow_http=self.allow_http), self.info)
+        loaded = load_image(source, allow_http=self.allow_http, max_pixels=self.max_pixels)
+        picture = TiledPicture.of(loaded, self.info)
         check_pair(self.info, llama.n_embd(), llama.model_path)
         return picture
 
