@@ -78,16 +78,18 @@ void register_engine(nb::module_& m) {
         .def(
             "__init__",
             [](VisionModel* self, const std::string& path, const std::string& device, int n_threads,
-               const std::string& flash_attention, bool kernels, bool verbose) {
+               const std::string& flash_attention, bool kernels, bool verbose, int layers) {
                 new (self) VisionModel(path, {.device = device,
                                               .n_threads = n_threads,
                                               .flash_attention = flash_attention,
                                               .kernels = kernels,
+                                              .layers = layers,
                                               .verbose = verbose});
             },
             "path"_a, "device"_a = "auto", "n_threads"_a = 0, "flash_attention"_a = "auto",
-            "kernels"_a = true, "verbose"_a = false,
-            "Loads a file that read_mmproj has checked. Raises NativeError, InputError.",
+            "kernels"_a = true, "verbose"_a = false, "layers"_a = 0,
+            "Loads a file that read_mmproj has checked, and runs so many layers of it (0: all, or up to\n"
+            "clip.vision.feature_layer). Raises NativeError, InputError.",
             nb::call_guard<nb::gil_scoped_release>())
         .def_prop_ro("tile", &VisionModel::tile, "Pixels a side of a partition.")
         .def_prop_ro("tokens", &VisionModel::tokens, "Visual tokens of a partition, N.")

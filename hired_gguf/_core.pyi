@@ -149,9 +149,10 @@ def withdraw_q4_device() -> None: ...
 class VisionModel:
     """The vision encoder of a mmproj file. Not thread-safe."""
 
-    def __init__(self, path: str, device: str = 'auto', n_threads: int = 0, flash_attention: str = 'auto', kernels: bool = True, verbose: bool = False) -> None:
+    def __init__(self, path: str, device: str = 'auto', n_threads: int = 0, flash_attention: str = 'auto', kernels: bool = True, verbose: bool = False, layers: int = 0) -> None:
         """
-        Loads a file that read_mmproj has checked. Raises NativeError, InputError.
+        Loads a file that read_mmproj has checked, and runs so many layers of it (0: all, or up to
+        clip.vision.feature_layer). Raises NativeError, InputError.
         """
 
     @property

@@ -31,9 +31,13 @@ int executed_layers(const clip_hparams& hparams) {
     return named.empty() ? hparams.n_layer : *std::ranges::max_element(named);
 }
 
+int LlavaGraph::layers() const {
+    return request_ && request_->layers > 0 ? request_->layers : executed_layers(hparams);
+}
+
 ggml_cgraph* LlavaGraph::build() {
     ggml_tensor* x = embed();
-    for (int il = 0; il < executed_layers(hparams); ++il) {
+    for (int il = 0; il < layers(); ++il) {
         x = block(x, il);
     }
     x = output(drop_cls(x), kFeatures);

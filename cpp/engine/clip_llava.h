@@ -19,6 +19,7 @@ ggml_backend_t backend_of(const clip_ctx* ctx);
 struct ClipRequest {
     std::vector<int> attention_layers;  // 0-based executed layers
     bool want_features = false;
+    int layers = 0;        // blocks to run; 0: executed_layers
     bool kernels = false;  // cpp/kernels in place of ggml's, where the graph runs on the CPU
 
     std::vector<std::vector<float>> attention;  // per asked layer [partitions, heads, tokens + 1]
@@ -27,7 +28,7 @@ struct ClipRequest {
 };
 
 /// CLIP ViT and two-layer GELU projector as Hugging Face's LlavaNextForConditionalGeneration runs them:
-/// CLS first, every stored block (or up to clip.vision.feature_layer), no post-LayerNorm, all partitions
+/// CLS first, as many blocks as the request wants, no post-LayerNorm, all partitions
 /// of the batch in one graph. For each asked layer the CLS query meets all keys in a side branch of one row a
 /// head, so the softmaxed CLS attention is there with flash attention on, on any backend.
 class LlavaGraph final : public clip_graph {
@@ -54,12 +55,15 @@ class LlavaGraph final : public clip_graph {
     ggml_tensor* project(ggml_tensor* x);
     ggml_tensor* output(ggml_tensor* x, const char* name);
 
+    int layers() const;
+
     const ClipRequest* request_;
     const bool exact_;  // on the CPU, where flash attention may stay in float32
     const bool kernels_;
 };
 
-/// Number of blocks that the graph runs.
+/// Number of blocks that the graph runs where nobody asks for fewer: all of the file, or up to
+/// clip.vision.feature_layer.
 int executed_layers(const clip_hparams& hparams);
 
 /// Copies the outputs of a computed graph to the request, from whatever memory they are in. Throws

@@ -79,6 +79,7 @@ struct VisionModel::Impl {
     ClipLog log;
     ClipPtr ctx;
     int n_threads;
+    int layers;
     bool kernels;
 
     const clip_model& model() const { return clip_model_of(ctx.get()); }
@@ -90,9 +91,14 @@ VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
           Impl{.log = {.verbose = options.verbose, .last_error = {}},
                .ctx = nullptr,
                .n_threads = options.n_threads > 0 ? options.n_threads : hardware_threads(),
+               .layers = options.layers,
                .kernels = options.kernels && have_kernels()})) {
     impl_->ctx = load(path, options, impl_->log);
     require_tensors(impl_->model());
+    const int most = executed_layers(impl_->hparams());
+    if (options.layers < 0 || options.layers > most) {
+        throw InputError(text("[vision] layers is ", options.layers, "; allowed: 0 to ", most));
+    }
 }
 
 VisionModel::~VisionModel() = default;
@@ -114,7 +120,7 @@ int VisionModel::heads() const {
     return impl_->hparams().n_head;
 }
 int VisionModel::layers() const {
-    return executed_layers(impl_->hparams());
+    return impl_->layers > 0 ? impl_->layers : executed_layers(impl_->hparams());
 }
 std::string VisionModel::device() const {
     return ggml_backend_name(backend_of(impl_->ctx.get()));
@@ -162,6 +168,7 @@ Encoded VisionModel::encode(std::span<const float> pixels, int partitions,
         }
         ClipRequest request{.attention_layers = attention_layers,
                             .want_features = want_features,
+                            .layers = impl_->layers,
                             .kernels = impl_->kernels,
                             .attention = {},
                             .features = {},

@@ -68,6 +68,22 @@ TEST_CASE("attention, features and rows have their shapes, whatever computes the
     }
 }
 
+TEST_CASE("fewer layers than the file holds: the features of that depth") {
+    VisionModel whole = golden_encoder();
+    VisionModel two(golden("mmproj-f32.gguf"), {.n_threads = 1, .kernels = false, .layers = 2});
+    CHECK(two.layers() == 2);
+    const Floats pixels = pixels_for(whole, 1);
+    const Encoded a = whole.encode(pixels, 1, {0, 1}, true), b = two.encode(pixels, 1, {0, 1}, true);
+    CHECK(a.attention == b.attention);
+    CHECK(a.features != b.features);
+    CHECK_THROWS_WITH_AS(two.encode(pixels, 1, {2}, false), "[vision] attention layer 2; allowed: 0 to 1",
+                         InputError);
+    for (const int layers : {-1, 4}) {
+        CHECK_THROWS_AS(VisionModel(golden("mmproj-f32.gguf"), {.n_threads = 1, .layers = layers}),
+                        InputError);
+    }
+}
+
 TEST_CASE("what is not asked for is empty") {
     VisionModel model = golden_encoder();
     const Encoded e = model.encode(pixels_for(model, 1), 1, {}, false);
