@@ -7,7 +7,8 @@ import struct
 from collections.abc import Mapping
 
 from .gguf_file import TENSOR_TYPES, GGUFFile, TensorInfo
-from .gguf_header import MAX_KEYS, open_header, read_metadata
+from .gguf_header import MAX_KEYS, open_header
+from .gguf_values import read_metadata
 
 TYPE_CODES = {name: code for code, (name, _, _) in TENSOR_TYPES.items()}
 BLOCKS = {name: (block, nbytes) for name, block, nbytes in TENSOR_TYPES.values()}

@@ -8,7 +8,7 @@ from typing import Final, NoReturn, TypeVar
 
 from ..errors import ModelFormatError, UnsupportedModelError
 from .gguf_file import GGUFFile
-from .gguf_header import GGUFType, Skipped
+from .gguf_values import GGUFType, Skipped
 
 T = TypeVar("T")
 INT32_MAX: Final = 2**31 - 1  # llama.cpp counts in C ints

@@ -12,12 +12,14 @@ import math
 import os
 import struct
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ..files import given_path
-from .gguf_header import MAX_KEYS, GGUFType, Header, Value, open_header, read_metadata
+from .gguf_header import MAX_KEYS, Header, open_header
+from .gguf_values import GGUFType, Value, read_metadata
+from .not_gguf import unfinished
 
 MAX_TENSORS: Final = 1 << 15
 MAX_NAME_BYTES: Final = 63  # GGML_MAX_NAME less its NUL
@@ -69,11 +71,16 @@ class GGUFFile:
 
     @property
     def weight_type(self) -> str:
-        """The ggml type of most of the tensor bytes, ``none`` without tensors."""
-        nbytes: Counter[str] = Counter()
-        for tensor in self.tensors.values():
-            nbytes[tensor.type] += tensor.nbytes
-        return nbytes.most_common(1)[0][0] if nbytes else "none"
+        """See `weight_type`."""
+        return weight_type([self])
+
+
+def weight_type(parts: Iterable[GGUFFile]) -> str:
+    """The ggml type of most of the tensor bytes, ``none`` without tensors."""
+    nbytes: Counter[str] = Counter()
+    for tensor in (tensor for part in parts for tensor in part.tensors.values()):
+        nbytes[tensor.type] += tensor.nbytes
+    return nbytes.most_common(1)[0][0] if nbytes else "none"
 
 
 def read_gguf(path: str | os.PathLike[str]) -> GGUFFile:
@@ -81,7 +88,7 @@ def read_gguf(path: str | os.PathLike[str]) -> GGUFFile:
 
     Raises FileNotFoundError for a path that does not exist and ModelFormatError for all else that is wrong.
     """
-    with open_header(Path(given_path(path))) as header:
+    with open_header(Path(path)) as header:
         version = _read_version(header)
         n_tensors = header.count("the number of tensors", MAX_TENSORS)
         n_keys = header.count("the number of metadata keys", MAX_KEYS)
@@ -114,15 +121,13 @@ def fingerprint(file: GGUFFile, sample: int = 4096) -> str:
 
 
 def _read_version(header: Header) -> int:
-    if header.size == 0:
-        header.fail("the file is empty")
-    if (magic := header.take(4, "the magic")) != b"GGUF":
-        header.fail(f"the magic is {magic!r}, not b'GGUF': this is no GGUF file")
+    header.require_magic()
     version = header.u32("the version")
     if version and version & 0xFFFF == 0:
         header.fail("the version is big-endian; only little-endian GGUF is supported")
     if version not in (2, 3):
-        header.fail(f"the version is {version}; GGUF 2 and 3 are supported")
+        old = " Version 1 was written in August 2023 only: download a newer file" if version == 1 else ""
+        header.fail(f"the version is {version}; GGUF 2 and 3 are supported.{old}")
     return version
 
 
@@ -179,11 +184,13 @@ def _storage(header: Header, code: int, shape: tuple[int, ...], what: str) -> tu
 
 
 def _check_extents(header: Header, tensors: dict[str, TensorInfo]) -> None:
+    whole = max((tensor.offset + tensor.nbytes for tensor in tensors.values()), default=0)
     for tensor in tensors.values():
         end = tensor.offset + tensor.nbytes
         if end > header.size:
             header.fail(
-                f"tensor {tensor.name!r} ends at byte {end}; the file has {header.size}, so it is truncated"
+                f"tensor {tensor.name!r} ends at byte {end}; the file has {header.size} of {whole} bytes, "
+                f"so it is truncated: {unfinished(header.path)}"
             )
 
 

@@ -1,4 +1,4 @@
-"""The lower half of the GGUF reader: opening, a bounded cursor, metadata values."""
+"""The lower half of the GGUF reader: opening, and a cursor with bounds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, NoReturn, TypeAlias
+from typing import BinaryIO, Final, NoReturn
 
 from ..errors import ModelFormatError, short
 from ..files import open_regular
+from .not_gguf import START, describe, no_file, unfinished
 
 MAX_HEADER: Final = 24 << 20  # the largest vocabularies and merge lists need about 12 MiB
 MAX_KEYS: Final = 1 << 14
@@ -20,28 +20,6 @@ MAX_KEY_BYTES: Final = 256
 MAX_VALUE_BYTES: Final = 256 << 10  # longer strings and arrays are stepped over
 MAX_KEPT_BYTES: Final = 4 << 20  # of all values together
 NUMBER_BYTES: Final = 32  # a number in a Python tuple
-
-# number in the file: (our name, struct format)
-SCALARS: Final = {
-    0: ("u8", "B"), 1: ("i8", "b"), 2: ("u16", "H"), 3: ("i16", "h"), 4: ("u32", "I"), 5: ("i32", "i"),
-    6: ("f32", "f"), 7: ("bool", "B"), 10: ("u64", "Q"), 11: ("i64", "q"), 12: ("f64", "d"),
-}  # fmt: skip
-STRING: Final = 8
-ARRAY: Final = 9
-
-GGUFType: TypeAlias = str
-"""``u32``, ``f32``, ``bool``, ``str`` ...; an array is ``array[i32]``."""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Stands for a string or array that is too long to keep, and for every array of strings."""
-
-    length: int
-
-
-Number: TypeAlias = bool | int | float
-Value: TypeAlias = Number | str | tuple[Number, ...] | Skipped
 
 
 @contextmanager
@@ -65,7 +43,7 @@ def _open(path: Path) -> BinaryIO:
     except ValueError as error:  # a NUL, or a character that the file system has no bytes for
         raise ModelFormatError(f"{str(path)!r} is no file path: {error}") from error
     if stream is None:
-        raise ModelFormatError(f"{path}: not a regular file; a GGUF file is needed")
+        raise ModelFormatError(f"{path}: {no_file(path)}; a GGUF file is needed")
     return stream
 
 
@@ -82,6 +60,16 @@ class Header:
     def fail(self, problem: str) -> NoReturn:
         """Raise ModelFormatError naming the file."""
         raise ModelFormatError(f"{self.path}: {problem}")
+
+    def require_magic(self) -> None:
+        """Step over GGUF's magic; another file is told from its first bytes."""
+        if self.size == 0:
+            self.fail(f"the file is empty: {unfinished(self.path)}")
+        start = self.stream.read(START)
+        self.stream.seek(0)
+        if not start.startswith(b"GGUF"):
+            self.fail(describe(start, self.size, self.path))
+        self.skip(4, "the magic")
 
     def take(self, count: int, what: str) -> bytes:
         """Read exactly ``count`` bytes of ``what``."""
@@ -148,63 +136,10 @@ class Header:
     def _advance(self, count: int, what: str) -> None:
         left = self.size - self.position
         if count > left:
-            self.fail(f"{what} needs {count} bytes at byte {self.position}, but the file has {left} more")
+            self.fail(
+                f"{what} needs {count} bytes at byte {self.position}, but the file has {left} more, "
+                f"{self.size} in all: it is cut short or damaged; {unfinished(self.path)}"
+            )
         if self.position + count > MAX_HEADER:
             self.fail(f"{what} ends at byte {self.position + count}; a header may have {MAX_HEADER} bytes")
         self.position += count
-
-
-def read_metadata(header: Header, n_keys: int) -> tuple[dict[str, Value], dict[str, GGUFType]]:
-    """Read the key-value pairs: values and types by key."""
-    metadata: dict[str, Value] = {}
-    types: dict[str, GGUFType] = {}
-    for index in range(n_keys):
-        key = header.name(f"metadata key {index}", MAX_KEY_BYTES)
-        if key in metadata:
-            header.fail(f"duplicate metadata key {key!r}")
-        types[key], metadata[key] = _read_value(header, f"metadata key {key!r}")
-    return metadata, types
-
-
-def _read_value(header: Header, what: str) -> tuple[GGUFType, Value]:
-    code = header.u32(what)
-    if code == STRING:
-        return "str", _read_string(header, what)
-    if code != ARRAY:
-        return SCALARS[_known(header, code, what)][0], _read_numbers(header, code, 1, what)[0]
-    code = header.u32(what)
-    length = header.u64(what)
-    if code == STRING:
-        header.skip_strings(length, what)
-        return "array[str]", Skipped(length)
-    kind, form = SCALARS[_known(header, code, what)]
-    if header.keeps(length * NUMBER_BYTES):
-        return f"array[{kind}]", _read_numbers(header, code, length, what)
-    header.skip(length * struct.calcsize(form), what)
-    return f"array[{kind}]", Skipped(length)
-
-
-def _read_string(header: Header, what: str) -> str | Skipped:
-    length = header.u64(what)
-    if header.keeps(length):
-        return header.text(length, what)
-    header.skip(length, what)
-    return Skipped(length)
-
-
-def _read_numbers(header: Header, code: int, length: int, what: str) -> tuple[Number, ...]:
-    kind, form = SCALARS[code]
-    values = struct.unpack(f"<{length}{form}", header.take(length * struct.calcsize(form), what))
-    if kind != "bool":
-        return values
-    if wrong := next((value for value in values if value > 1), None):
-        header.fail(f"{what} has the value {wrong}; a bool is 0 or 1")
-    return tuple(map(bool, values))
-
-
-def _known(header: Header, code: int, what: str) -> int:
-    if code == ARRAY:
-        header.fail(f"{what} is an array of arrays, which no GGUF loader reads")
-    if code not in SCALARS:
-        header.fail(f"{what} has the unknown type {code}; 0 to 12 are defined")
-    return code

@@ -103,7 +103,10 @@ def test_usage_errors(run, tmp_path):
 
 def test_failures(run, tmp_path):
     out = tmp_path / "out.gguf"
-    for words, text in (((photo(), out), "magic"), ((MMPROJ, out, "--images", MMPROJ), "mmproj-f32.gguf")):
+    for words, text in (
+        ((photo(), out), "PNG picture"),
+        ((MMPROJ, out, "--images", MMPROJ), "mmproj-f32.gguf"),
+    ):
         code, printed, err = run(*words)
         assert (code, printed, err.count("\n")) == (1, "", 1), err
         assert text in err

@@ -17,7 +17,7 @@ from paths import GOLDEN_FOLDER
 
 from hired_gguf.errors import ModelFormatError
 from hired_gguf.model_files.gguf_file import TENSOR_TYPES, TensorInfo, fingerprint, read_gguf
-from hired_gguf.model_files.gguf_header import Skipped
+from hired_gguf.model_files.gguf_values import Skipped
 
 GOLDEN = GOLDEN_FOLDER / "hf_tiny"
 

@@ -16,7 +16,7 @@ from gguf_refusals import quick, refuse
 
 from hired_gguf.errors import ModelFormatError
 from hired_gguf.model_files.gguf_file import read_gguf
-from hired_gguf.model_files.gguf_header import Skipped
+from hired_gguf.model_files.gguf_values import Skipped
 
 # What it reads
 

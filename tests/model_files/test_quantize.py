@@ -118,7 +118,7 @@ def test_refusals(every_type, tmp_path):
     refuse(InputError, "is no regular file", MMPROJ, tmp_path, force=True)
     refuse(FileExistsError, "is there already", MMPROJ, here)
     refuse(FileNotFoundError, "No such model file", tmp_path / "none", tmp_path / "a")
-    refuse(ModelFormatError, "magic", photo(), tmp_path / "a")
+    refuse(ModelFormatError, "PNG picture", photo(), tmp_path / "a")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here.gguf", "link.gguf"]
     assert here.read_bytes() == MMPROJ.read_bytes()
 

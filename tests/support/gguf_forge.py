@@ -38,7 +38,10 @@ class Tensor:
 
 @dataclass
 class Forge:
-    """A file in parts; counts, magic and version can lie; ``pairs`` and ``rows`` repeat what dicts cannot."""
+    """A file in parts; counts, magic and version can lie; ``pairs`` and ``rows`` repeat what dicts cannot.
+
+    ``contents`` has the data of tensors by name; all other data is zeros.
+    """
 
     metadata: dict[str, tuple[str, Any]] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class Forge:
     n_tensors: int | None = None
     n_keys: int | None = None
     alignment: int = 32
+    contents: dict[str, bytes] = field(default_factory=dict)
 
     def copy(self) -> Forge:
         """To be spoiled: only the numbers inside a value of the metadata are shared."""
@@ -80,11 +84,16 @@ class Forge:
         return -(-offset // self.alignment) * self.alignment
 
     def write(self, path: Path, *, data_size: int | None = None, header: bytes | None = None) -> Path:
-        """Tensor data is zeros, as a hole in the file."""
+        """Zeros are a hole in the file."""
         header = header or self.header()
         path.write_bytes(header)
+        at = self.pad(len(header))
         with path.open("r+b") as stream:
-            stream.truncate(self.pad(len(header)) + (self.data_size() if data_size is None else data_size))
+            stream.truncate(at + (self.data_size() if data_size is None else data_size))
+            for name, tensor in self.tensors.items():
+                stream.seek(at)
+                stream.write(self.contents.get(name, b"")[: tensor.nbytes])
+                at += self.pad(tensor.nbytes)
         return path
 
 
@@ -161,7 +170,9 @@ def good_text() -> Forge:
         "general.architecture": ("str", "llama"),
         "general.name": ("str", "small"),
         "llama.context_length": ("u32", 4096),
+        "llama.block_count": ("u32", 2),
         "llama.embedding_length": ("u32", 32),
+        "tokenizer.ggml.model": ("str", "gpt2"),
         "tokenizer.ggml.tokens": ("array[str]", ["<unk>", "<s>", "</s>", b"\xff"]),
         "tokenizer.ggml.scores": ("array[f32]", [0.0, -1.0, -2.0, -3.0]),
         "tokenizer.chat_template": ("str", "{{ messages }}"),
