@@ -14,6 +14,8 @@ from . import mmproj_keys as rules
 from .gguf_fields import Fields
 from .gguf_file import fingerprint, read_gguf
 from .mmproj_tensors import NEWLINES, read_tensors
+from .relatives import refuse_relatives
+from .splits import refuse_part
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def read_mmproj(mmproj: Mmproj) -> MmprojInfo:
     if isinstance(mmproj, MmprojInfo):
         return mmproj
     fields = Fields(read_gguf(mmproj))
+    refuse_part(fields, whole=True)
     architecture = fields.architecture()
     if architecture != "clip":
         raise ModelMismatchError(
@@ -83,7 +86,7 @@ def read_mmproj(mmproj: Mmproj) -> MmprojInfo:
             "not a mmproj ('clip'). Are the two paths swapped?"
         )
     fields.check_types(rules.KEY_TYPES)
-    rules.check_kind(fields)
+    refuse_relatives(fields)
     image_size, patch_size = rules.image_and_patch(fields)
     side = image_size // patch_size
     width, heads = rules.width_and_heads(fields)
@@ -109,7 +112,7 @@ def read_mmproj(mmproj: Mmproj) -> MmprojInfo:
         feed_forward=feed_forward,
         heads=heads,
         layers=layers,
-        feature_layer=rules.feature_layer(fields, layers),
+        feature_layer=rules.feature_layer(fields, layers, width),
         eps=rules.eps(fields),
         text_width=found.text_width,
         mean=rules.colour(fields, "clip.vision.image_mean", positive=False),

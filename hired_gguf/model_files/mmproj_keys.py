@@ -48,23 +48,8 @@ MAX_SIDE: Final = 64  # patches; CLIP-L at 336 pixels has 24. Attention takes si
 MAX_EPS: Final = 1e-2
 MAX_PINPOINTS: Final = 64
 MAX_TILES: Final = 64  # of one pinpoint
-
-
-def check_kind(fields: Fields) -> None:
-    """A vision encoder with the two-layer projector, and nothing else."""
-    for key in ("clip.has_audio_encoder", "clip.has_gen_audio_encoder"):
-        if fields.flag(key):
-            fields.unsupported(key, "is true; only vision files are supported")
-    if not fields.need("clip.has_vision_encoder", bool):
-        fields.unsupported("clip.has_vision_encoder", "is false; a vision encoder is needed")
-    key = "clip.projector_type" if fields.get("clip.projector_type", str) else "clip.vision.projector_type"
-    projector = fields.get(key, str)
-    if not projector and not fields.flag("clip.has_llava_projector"):
-        fields.fail("clip.projector_type", "is missing, and clip.has_llava_projector is not true")
-    if projector not in (None, "", "mlp"):
-        fields.unsupported(
-            key, f"is {projector[:40]!r}; the two-layer projector of LLaVA, 'mlp', is supported"
-        )
+#: Layers of the whole CLIP towers (ViT-B, L, H, g, G) by their width.
+WHOLE_TOWERS: Final = {768: 12, 1024: 24, 1280: 32, 1408: 40, 1664: 48}
 
 
 def image_and_patch(fields: Fields) -> tuple[int, int]:
@@ -161,14 +146,17 @@ def use_gelu(fields: Fields) -> bool:
     return fields.flag("clip.use_gelu")
 
 
-def feature_layer(fields: Fields, layers: int) -> int | None:
-    """The output of that many layers is the feature; -1 means unset, as in llama.cpp."""
+def feature_layer(fields: Fields, layers: int, width: int) -> int | None:
+    """The output of that many layers is the feature; -1 means unset, as in llama.cpp.
+
+    LLaVA takes the last layer but one (Hugging Face's vision_feature_layer of -2), so converters leave CLIP's
+    last layer out and write nothing. A file that holds the whole tower and says nothing means the same.
+    """
     key = "clip.vision.feature_layer"
-    chosen = [layer for layer in fields.get(key, tuple) or () if layer != -1]
+    chosen = {layer for layer in fields.get(key, tuple) or () if layer != -1}
     if not chosen:
-        return None
-    if len(chosen) > 1:
-        fields.unsupported(key, f"has {len(chosen)} layers; one is supported")
-    if not 1 <= chosen[0] <= layers:
-        fields.fail(key, f"is {chosen[0]}; 1 to clip.vision.block_count {layers} is allowed")
-    return int(chosen[0])
+        return layers - 1 if WHOLE_TOWERS.get(width) == layers else None
+    layer = int(chosen.pop())
+    if not 1 <= layer <= layers:
+        fields.fail(key, f"is {layer}; 1 to clip.vision.block_count {layers} is allowed")
+    return layer

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple, NoReturn
 
-from ..errors import ModelFormatError, UnsupportedModelError
+from ..errors import ModelFormatError
 from .gguf_file import GGUFFile, TensorInfo
 
 SIZES_BY_LETTER: Final = {
@@ -23,14 +23,16 @@ SIZES_BY_LETTER: Final = {
     "X": "rows of mm.0.weight",
 }
 
-# What ggml takes at each place: biases, norms and CLS enter F32 sums as they are; tables are converted;
-# matrix products exist for every type that converters and quantizers write.
+# What ggml takes at each place: biases, norms and CLS enter F32 sums as they are; rows of a patch are too
+# short for blocks; matrix products exist for every type that converters and quantizers write. The position
+# table and the newline row are made F32 first, from any of those: llama.cpp's quantizer of 2024 packed them.
 VECTOR: Final = ("F32",)
-TABLE: Final = ("F32", "F16")
+PATCHES: Final = ("F32", "F16", "BF16")
 MATRIX: Final = (
     "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1",
     "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS",
 )  # fmt: skip
+TABLE: Final = MATRIX
 
 
 class Need(NamedTuple):
@@ -48,7 +50,7 @@ def _layer(name: str, shape: str) -> dict[str, Need]:
 
 TOWER: Final = {
     "v.class_embd": Need("D", VECTOR),
-    "v.patch_embd.weight": Need("PPCD", TABLE),
+    "v.patch_embd.weight": Need("PPCD", PATCHES),
     "v.position_embd.weight": Need("DR", TABLE),
     **_layer("v.pre_ln", "D"),
 }
@@ -79,7 +81,6 @@ class Found(NamedTuple):
 def read_tensors(file: GGUFFile, layers: int, sizes: Mapping[str, int]) -> Found:
     """What the tensors say, held against the tables above; ``sizes`` gives the letters C, D, F, P and R."""
     tensors = file.tensors
-    _check_projector(file)
     _check_blocks(file, layers)
     up_first = tensors.get("v.blk.0.ffn_down.weight")
     swapped = up_first is not None and up_first.shape[:1] == (sizes["D"],)
@@ -100,15 +101,6 @@ def _needs(layers: int, swapped: bool) -> dict[str, Need]:
     block = BLOCK | (SWAPPED_FFN if swapped else FFN)
     blocks = {f"v.blk.{layer}.{name}": need for layer in range(layers) for name, need in block.items()}
     return TOWER | blocks | PROJECTOR | OPTIONAL
-
-
-def _check_projector(file: GGUFFile) -> None:
-    for name in file.tensors:
-        if re.match(r"mm\.[134]\.", name):
-            raise UnsupportedModelError(
-                f"{file.path}: the tensor {name!r} belongs to a projector with norms (Yi-VL); "
-                "the two-layer 'mlp' projector is supported"
-            )
 
 
 def _check_blocks(file: GGUFFile, layers: int) -> None:
