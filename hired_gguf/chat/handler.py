@@ -13,12 +13,13 @@ from ..context.prefill import Prefill, freshen, prefill, state_of
 from ..context.run import Run
 from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from ..errors import PromptError
-from ..images.load import MAX_PIXELS, load_image, require_max_pixels
+from ..images.load import load_image
 from ..images.sources import ImageSource
 from ..model_files.mmproj import Mmproj, read_mmproj
 from ..model_files.pair import check_pair
 from ..native.amx_crash import require_sound_cpu
 from ..native.llama import require_open
+from ..native.pair import require_sound_text
 from ..native.process import NativeLock, in_stale_fork, note_threads_of
 from ..progress import Progress
 from ..prompt.messages import ImagePart, Messages, parse_messages
@@ -41,7 +42,6 @@ class HandlerOptions(BudgetOptions, total=False):
     template: str | None
     on_progress: Progress | None
     allow_http: bool
-    max_pixels: int
     cache_bytes: int
     cache_dir: str | os.PathLike[str] | None
     n_threads: int | None
@@ -57,10 +57,9 @@ class HiREDChatHandler:
     it, are those of `TokenBudget.changed`; ``token_budget`` may be set between calls, and a direct call of
     the handler takes the same names for itself alone.
     ``template`` is "vicuna", "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs
-    be fetched; ``max_pixels`` is that of `load_image`. ``last_run`` is the record of the latest call. Encoded
-    images stay in memory, up to ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to 4 GiB:
-    as private as the images. The other options are those of `VisionEncoder`, which loads at the first image
-    that is in neither.
+    be fetched. ``last_run`` is the record of the latest call. Encoded images stay in memory, up to
+    ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to 4 GiB: as private as the images. The
+    other options are those of `VisionEncoder`, which loads at the first image that is in neither.
 
     Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked
     here: raises ModelFormatError or one of its kind, BudgetError, InputError, PromptError.
@@ -73,7 +72,6 @@ class HiREDChatHandler:
         template: str | None = None,
         on_progress: Progress | None = None,
         allow_http: bool = False,
-        max_pixels: int = MAX_PIXELS,
         cache_bytes: int = 512 << 20,
         cache_dir: str | os.PathLike[str] | None = None,
         n_threads: int | None = None,
@@ -86,8 +84,7 @@ class HiREDChatHandler:
         choose_template(template, None)
         self.template = template
         self.on_progress = on_progress
-        require_max_pixels(max_pixels)
-        self.allow_http, self.max_pixels = allow_http, max_pixels
+        self.allow_http = allow_http
         self.info = read_mmproj(mmproj)
         self.last_run = Run()
         self._encoder_options: dict[str, Any] = {
@@ -149,6 +146,7 @@ class HiREDChatHandler:
             require_open(llama)
             note_threads_of(llama)
             require_sound_cpu(llama.model_path, llama.model_params.n_gpu_layers)
+            require_sound_text(llama.model_path)
             request = read_request(llama, self.token_budget, options)
             template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
             segments = _tokenise(llama, template, messages, request.variables)
@@ -179,8 +177,7 @@ class HiREDChatHandler:
 
     def _open_picture(self, llama: llama_cpp.Llama, source: ImageSource) -> TiledPicture:
         """Load and tile. Raises ImageError, ModelMismatchError."""
-        loaded = load_image(source, allow_http=self.allow_http, max_pixels=self.max_pixels)
-        picture = TiledPicture.of(loaded, self.info)
+        picture = TiledPicture.of(load_image(source, allow_http=self.allow_http), self.info)
         check_pair(self.info, llama.n_embd(), llama.model_path)
         return picture
 

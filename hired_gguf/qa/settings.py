@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import InputError, short
-from ..model_files.gguf_file import fingerprint, read_gguf
 from ..model_files.mmproj import MmprojInfo
+from ..model_files.pair import text_fingerprint
 from ..prompt.messages import QUESTION_PLACEHOLDER, check_question_template
 from ..prompt.sampling import check_names
 from ..selection.budget import DEFAULT, TokenBudget
@@ -90,7 +90,7 @@ def settings_of_files(
     ModelFormatError.
     """
     return QaSettings(
-        model=fingerprint(read_gguf(model)),
+        model=text_fingerprint(model),
         mmproj=mmproj.fingerprint,
         schema=None if schema is None else load_schema(schema),
         sampling=dict(sorted((sampling or {}).items())),
