@@ -11,7 +11,6 @@ import os
 import shlex
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -60,7 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an answer must not fail for want of a character
-    warnings.filterwarnings("ignore", module="PIL")  # what it says of odd EXIF names no file
     with NativeLog() as log:
         try:
             return _run(argv, log)

@@ -51,7 +51,12 @@ def add_parser(commands: option_groups.Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Report, and return 1 if there is a problem."""
     facts, wrong = option_sources.in_effect(args.config)
-    problems = [*doctor_checks.problems(), *(doctor_checks.Finding(what, SETTINGS_FIX) for what in wrong)]
+    models = doctor_checks.bad_models(facts["options"])
+    problems = [
+        *doctor_checks.problems(),
+        *models,
+        *(doctor_checks.Finding(what, SETTINGS_FIX) for what in wrong),
+    ]
     unknown = option_sources.unknown_variables()
     advice = [*doctor_checks.advice(), *([doctor_checks.unknown_variables(unknown)] if unknown else [])]
     report = {

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from ..errors import HiredError
+from ..model_files.mmproj import read_mmproj
+from ..model_files.pair import read_text_model
 from ..native import amx_crash, cpu, waiting
 from ..native.load import core
 
@@ -38,6 +43,19 @@ def unknown_variables(names: list[str]) -> Finding:
         f"these environment variables are no options, and are ignored: {', '.join(names)}",
         "Check the spelling: docs/options.md has the names.",
     )
+
+
+def bad_models(options: Mapping[str, Any]) -> list[Finding]:
+    """Model files, named by options of a file or the environment, that cannot be used."""
+    found = []
+    for name, read in (("model", read_text_model), ("mmproj", read_mmproj)):
+        if name in options:
+            try:
+                read(options[name]["value"])
+            except (HiredError, OSError) as error:
+                origin = options[name]["origin"]
+                found.append(Finding(str(error), f"Give another file: the option {name} is from {origin}."))
+    return found
 
 
 def crash_with_amx() -> Finding | None:

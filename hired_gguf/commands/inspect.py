@@ -17,6 +17,7 @@ from ..selection.selection import most_visual_tokens
 from ..vision.encoding import tiling_of
 
 BUDGETS = (1.0, 0.4, 0.2, 0.1)
+NO_PINPOINTS = "none in the file: each picture is seen whole, as one partition"
 EXAMPLES = """\
 examples:
   hired-gguf inspect mmproj.gguf
@@ -118,7 +119,7 @@ def describe(info: MmprojInfo) -> list[str]:
         "width": f"{known['width']}, {known['heads']} heads",
         "tile": f"{info.image_size} px: {info.side} x {info.side} patches of {info.patch_size} px, "
         f"{info.tokens} visual tokens",
-        "pinpoints": ", ".join(f"{h} x {w}" for h, w in info.pinpoints) or "none: the whole picture only",
+        "pinpoints": ", ".join(f"{h} x {w}" for h, w in info.pinpoints) or NO_PINPOINTS,
         "projector": f"to width {info.text_width}, which the language model must have",
         "weights": f"{info.file_type}, {info.parameters:,} parameters",
         "merge type": known["merge_type"],

@@ -10,7 +10,7 @@ from ..images.load import load_image
 from ..images.sources import MAX_BYTES, LoadedImage
 from ..model import LlavaNext
 from ..model_files.builtin import default_model
-from ..model_files.mmproj import Mmproj
+from ..model_files.mmproj import Mmproj, MmprojInfo, read_mmproj
 from ..progress import Progress
 from ..vision.encoder import VisionEncoder
 from .terminal import StatusLine, is_terminal, say
@@ -23,18 +23,18 @@ BUILT_IN = (
 )
 
 
-def load_picture(source: str, args: argparse.Namespace) -> LoadedImage:
-    """Decode a file, a URL, or standard input ("-") as the options say. Raises ImageError, UsageError."""
-    if source.strip().lower().startswith(("http://", "https://")) and not args.allow_http:
+def load_picture(source: str, allow_http: bool) -> LoadedImage:
+    """Decode a file, a URL, or standard input ("-"). Raises ImageError, UsageError."""
+    if source.lower().startswith(("http://", "https://")) and not allow_http:
         raise UsageError("the picture is a URL: give --allow-http to let it be fetched")
     if source != "-":
-        return LoadedImage(load_image(source, allow_http=args.allow_http, max_pixels=args.max_pixels))
+        return LoadedImage(load_image(source, allow_http=allow_http))
     if sys.stdin is None or is_terminal(sys.stdin):
         raise UsageError(
             "'-' reads a picture from standard input, but standard input is a terminal or closed: "
             "pipe a file into it"
         )
-    return LoadedImage(load_image(sys.stdin.buffer.read(MAX_BYTES + 1), max_pixels=args.max_pixels))
+    return LoadedImage(load_image(sys.stdin.buffer.read(MAX_BYTES + 1)))
 
 
 def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
@@ -63,13 +63,14 @@ def vision_file(args: argparse.Namespace) -> Path:
 
 def load_encoder(args: argparse.Namespace, mmproj: Path, status: StatusLine) -> VisionEncoder:
     """Load the vision encoder as the options say."""
+    info = read_mmproj(mmproj)
+    _tell_of_one_partition(info)
     status.show(f"loading {mmproj.name}")
     return VisionEncoder(
-        mmproj,
+        info,
         n_threads=args.threads,
         device=args.device,
         flash_attention=args.flash_attention,
-        max_pixels=args.max_pixels,
         verbose=args.verbose > 0,
     )
 
@@ -81,13 +82,15 @@ def load_model(
     on_progress: Progress | None = None,
 ) -> LlavaNext:
     """Load the two files as the options say. The status line shows progress if ``on_progress`` is None."""
+    info = read_mmproj(pair[1])
+    _tell_of_one_partition(info)
     status.show(f"loading {pair[0].name}")
     return LlavaNext(
-        *pair,
+        pair[0],
+        info,
         budget=args.token_budget,
         template=args.template,
         allow_http=args.allow_http,
-        max_pixels=args.max_pixels,
         on_progress=on_progress or status.progress,
         n_ctx=args.n_ctx,
         n_gpu_layers=args.gpu_layers,
@@ -96,3 +99,12 @@ def load_model(
         flash_attention=args.flash_attention,
         verbose=args.verbose > 0,
     )
+
+
+def _tell_of_one_partition(info: MmprojInfo) -> None:
+    """Ollama's file of LLaVA-1.6 looks like one of LLaVA-1.5, and nobody would know why text is not read."""
+    if not info.pinpoints:
+        say(
+            f"{info.path.name} holds no pinpoints, so each picture is seen whole, as one partition of "
+            f"{info.tokens} tokens, as in LLaVA-1.5; files of LLaVA-1.6 mostly hold them"
+        )

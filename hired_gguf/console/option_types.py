@@ -8,31 +8,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import BudgetError, InputError
-from ..files import given_path
+from ..errors import BudgetError
 from ..native.load import core
 from ..selection.budget import TokenBudget
 
 
-def path_text(text: str) -> str:
-    """A path as people and terminals write it; "-" and URLs stay."""
-    try:
-        return given_path(text)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
-
-
-def path(text: str) -> Path:
-    """The same as a path."""
-    return Path(path_text(text))
-
-
 def existing_file(text: str) -> Path:
     """A file that is there."""
-    file = path(text)
-    if not file.is_file():
-        raise argparse.ArgumentTypeError(f"{'not a' if file.exists() else 'no such'} file: {text!r}")
-    return file
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{'not a' if path.exists() else 'no such'} file: {text!r}")
+    return path
 
 
 def budget(text: str) -> int | float:
@@ -52,12 +38,12 @@ def budgets(text: str) -> list[int | float]:
 
 def new_file(text: str) -> Path:
     """A file that can be written."""
-    file = path(text)
-    if file.is_dir() or not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(
             f"the file {text!r} cannot be written: its folder is missing or read-only"
         )
-    return file
+    return path
 
 
 def json_target(text: str) -> Path | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 
@@ -50,29 +49,6 @@ def test_a_failed_turn_keeps_its_picture(chat):
     assert "9999 tokens exceed" in err
     assert code == 1
     assert out == chat(["/budget 20", "q"], COFFEE)[1]
-
-
-def test_a_line_that_is_only_a_picture_path_adds_it(chat, tmp_path, monkeypatch):
-    path = tmp_path / "a (1) photo.PNG"
-    shutil.copy(COFFEE, path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    expected = chat([f"/image {COFFEE}", "What is it?"])[1]
-    backslashed = str(path).replace(" ", "\\ ").replace("(", "\\(").replace(")", "\\)")
-    for line in (str(path), f"'{path}' ", backslashed, path.as_uri(), "~/a (1) photo.PNG"):
-        code, out, err = chat([line, "What is it?"])
-        assert (code, out) == (0, expected)
-        assert err == f"hired-gguf: {line.strip()} is added to your next message, as by /image\n"
-        assert chat([f"/image {line}", "What is it?"]) == (0, expected, "")
-
-
-def test_other_lines_are_messages_or_commands(chat, tmp_path):
-    (tmp_path / "notes.txt").touch()
-    (tmp_path / "d.png").mkdir()
-    for path in ("none.png", tmp_path / "none.png", tmp_path / "notes.txt", tmp_path / "d.png"):
-        _, out, err = chat([str(path)])
-        assert "added" not in err
-        assert (f"no such command: {path}" in err) == str(path).startswith("/")
-        assert bool(out) != str(path).startswith("/")
 
 
 # Signals and terminals
