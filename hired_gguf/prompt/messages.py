@@ -8,12 +8,15 @@ from typing import Any
 
 from ..errors import InputError, PromptError
 from ..images.sources import ImageSource
+from .pictures import PART_TYPES, message_sources, part_source, refuse_picture
 
 Images = ImageSource | Sequence[ImageSource] | None
 Messages = Sequence[Mapping[str, Any]]
 
 #: Where the question goes in a text around every question.
 QUESTION_PLACEHOLDER = "{question}"
+READ = ("role", "content", "images", "image")
+TEXT_TYPES = ("text", "input_text", "output_text")
 ROLES = ("system", "user", "assistant", "tool", "function")
 
 
@@ -72,8 +75,20 @@ def _turn(message: Mapping[str, Any], where: str) -> Turn:
     role = message.get("role")
     if role not in ROLES:
         raise PromptError(f"{where}.role is {role!r}; allowed: {', '.join(ROLES)}")
-    extra = {key: value for key, value in message.items() if key not in ("role", "content")}
-    return Turn(role, _parts(message.get("content"), role, extra, f"{where}.content"), extra)
+    images = _images(message, role, where)
+    extra = {key: value for key, value in message.items() if key not in READ}
+    content = message.get("content")
+    if images and (content is None or content == ""):
+        return Turn(role, images, extra)
+    return Turn(role, (*images, *_parts(content, role, extra, f"{where}.content")), extra)
+
+
+def _images(message: Mapping[str, Any], role: str, where: str) -> tuple[Part, ...]:
+    """What stands beside the content, to be shown in front of it, as Ollama does."""
+    found = message_sources(message, where)
+    if found and role != "user":
+        raise PromptError(f"{found[0][1]} is an image in a {role} message; images belong in user messages")
+    return tuple(ImagePart(source, place) for source, place in found)
 
 
 def _parts(content: Any, role: str, extra: Mapping[str, Any], where: str) -> tuple[Part, ...]:
@@ -92,20 +107,18 @@ def _part(item: Any, role: str, where: str) -> Part:
     if not isinstance(item, Mapping):
         raise PromptError(f"{where} is a {type(item).__name__}; it must be a dict with a type")
     kind = item.get("type")
-    if kind == "text":
+    if kind is None:
+        kind = next((name for name in ("text", "image", "image_url") if name in item), None)
+    if kind in TEXT_TYPES:
+        for key in item:
+            if key not in ("type", "text"):
+                refuse_picture(key, item[key], f"{where}.{key}")
         return _text(item.get("text"), f"{where}.text")
-    if kind not in ("image_url", "image"):
-        raise PromptError(f"{where}.type is {kind!r}; allowed: 'text', 'image_url', 'image'")
+    if kind not in PART_TYPES:
+        raise PromptError(f"{where}.type is {kind!r}; allowed: {', '.join(map(repr, ('text', *PART_TYPES)))}")
     if role != "user":
         raise PromptError(f"{where} is an image in a {role} message; images belong in user messages")
-    source = item.get(kind)
-    if isinstance(source, Mapping):
-        source = source.get("url")
-    if source is None or (isinstance(source, (str, bytes)) and not source):
-        raise PromptError(
-            f"{where}.{kind} holds no image; give a path, a data: URL, bytes, an image or an array"
-        )
-    return ImagePart(source, where)
+    return ImagePart(part_source(item, where), where)
 
 
 def _text(text: Any, where: str) -> TextPart:
