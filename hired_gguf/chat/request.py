@@ -11,7 +11,9 @@ import llama_cpp
 from ..errors import PromptError
 from ..native.llama import keeps_logits, require_grammar
 from ..prompt.answer_formats import Tool, answer_grammar, as_tools, forced_tool
-from ..prompt.sampling import PASSED_ON, check_sampling
+from ..prompt.json_schema import JsonGrammar
+from ..prompt.pictures import refuse_picture
+from ..prompt.sampling import PASSED_ON, check_sampling, stop_strings
 from ..selection.budget import BUDGET_OPTIONS, TokenBudget
 
 TEMPERATURE = 0.2  # create_chat_completion's own default
@@ -19,7 +21,7 @@ TEMPERATURE = 0.2  # create_chat_completion's own default
 
 @dataclass(frozen=True)
 class Request:
-    """A call's options. ``sampling`` goes to ``create_completion`` as it is, ``variables`` to the template.
+    """A call's options. ``sampling`` is how tokens are drawn, ``variables`` go to the template.
 
     ``max_tokens`` is None or not positive for as many as fit. ``tool`` must be called. ``logprobs`` is how
     many alternatives each token brings its logarithm with, or None.
@@ -31,7 +33,7 @@ class Request:
     stop: str | Sequence[str] | None
     logprobs: int | None
     tool: Tool | None
-    grammar: llama_cpp.LlamaGrammar | None
+    grammar: llama_cpp.LlamaGrammar | JsonGrammar | None
     variables: Mapping[str, Any]
 
     @property
@@ -80,7 +82,11 @@ def _check(llama: llama_cpp.Llama, request: Request, wanted: Mapping[str, Any]) 
     """Reject what llama.cpp would accept silently, or crash on. Raises PromptError."""
     if wanted.get("logprobs") and not keeps_logits(llama):
         raise PromptError("logprobs need Llama(logits_all=True)")
-    if request.grammar is not None:
+    stop_strings(request.stop, ())
+    for name, value in request.variables.items():
+        if name != "tools":
+            refuse_picture(name, value, name)
+    if request.grammar is not None and not isinstance(request.grammar, JsonGrammar):
         require_grammar(llama, request.grammar)
     numbers = {name: wanted.get(name) for name in ("max_tokens", "top_logprobs")}
     check_sampling({**request.sampling, **numbers}, llama.n_vocab())

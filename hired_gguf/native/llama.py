@@ -10,6 +10,7 @@ read freed memory.
 from __future__ import annotations
 
 import ctypes
+import random
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,9 +22,6 @@ import numpy.typing as npt
 from llama_cpp import llama_chat_format
 
 from ..errors import ClosedError, PromptError
-
-# What llama.cpp takes for special text when asked to parse it (llama-vocab.cpp: cache_special_tokens).
-_SPECIAL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 
 # The context
 
@@ -144,19 +142,6 @@ def trace(llama: llama_cpp.Llama) -> Trace:
 # The vocabulary
 
 
-def special_tokens(llama: llama_cpp.Llama) -> dict[str, int]:
-    """Special tokens of the vocabulary by their text: no public name lists them."""
-    model = _model(llama)
-    ids = range(llama.n_vocab())
-    found = (i for i in ids if llama_cpp.llama_vocab_get_attr(model.vocab, i) & _SPECIAL)
-    return {text: i for i in found if (text := model.token_get_text(i))}
-
-
-def text_of(llama: llama_cpp.Llama, token: int) -> str:
-    """The text of a token id, special ones too; empty for -1 (the vocabulary has none)."""
-    return str(_model(llama).token_get_text(token)) if token >= 0 else ""
-
-
 def adds_bos(llama: llama_cpp.Llama) -> bool:
     """Whether the model wants a BOS token in front of a prompt."""
     return bool(_model(llama).add_bos_token())
@@ -170,9 +155,17 @@ def _model(llama: llama_cpp.Llama) -> Any:
 # Answers
 
 
-def json_grammar(response_format: Any) -> llama_cpp.LlamaGrammar:
-    """The grammar that llama-cpp-python makes of a response format of the type "json_object"."""
-    return llama_chat_format._grammar_for_response_format(response_format)
+def reseed(llama: llama_cpp.Llama, seed: int | None) -> None:
+    """Seed the sampling of the next answer: None draws from the seed before it, as ``create_completion``."""
+    llama.set_seed(random.Random(llama._seed).randint(0, 2**32 - 1) if seed is None else seed)
+
+
+def log_probabilities(llama: llama_cpp.Llama, position: int) -> npt.NDArray[np.float64]:
+    """Natural logarithms, of the token behind a position, for each of the vocabulary. See `keeps_logits`."""
+    logits = llama.scores[position].astype(np.float64)
+    with np.errstate(all="ignore"):  # logits may be infinite
+        logits -= logits.max()
+        return np.asarray(logits - np.log(np.exp(logits).sum()))
 
 
 def require_grammar(llama: llama_cpp.Llama, grammar: llama_cpp.LlamaGrammar) -> None:

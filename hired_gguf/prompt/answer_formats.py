@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import llama_cpp
-
 from ..errors import PromptError
-from ..native.llama import json_grammar
+from .json_schema import JsonGrammar, schema_grammar
 
 Tool = Mapping[str, Any]
 ToolChoice = str | Mapping[str, Any] | None
@@ -48,12 +45,10 @@ def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool |
     raise PromptError(f"tool_choice names {name!r}; tools: {names}")
 
 
-def answer_grammar(
-    response_format: Mapping[str, Any] | None, tool: Tool | None
-) -> llama_cpp.LlamaGrammar | None:
+def answer_grammar(response_format: Mapping[str, Any] | None, tool: Tool | None) -> JsonGrammar | None:
     """The grammar that a response format or a forced tool asks for. Raises PromptError for another format."""
     if tool is not None:
-        return _schema_grammar(tool["function"].get("parameters", {}), "the tool's parameters")
+        return schema_grammar(tool["function"].get("parameters", {}), "the tool's parameters")
     if response_format is None:
         return None
     if not isinstance(response_format, Mapping):
@@ -62,19 +57,11 @@ def answer_grammar(
     if kind == "text":
         return None
     if kind == "json_object":
-        return json_grammar(response_format)
+        schema = response_format.get("schema")
+        return schema_grammar({"type": "object"} if schema is None else schema, "response_format.schema")
     if kind == "json_schema":
         spec = response_format.get("json_schema") or {}
         if "schema" not in spec:
             raise PromptError("response_format.json_schema holds no schema")
-        return _schema_grammar(spec["schema"], "response_format.json_schema.schema")
+        return schema_grammar(spec["schema"], "response_format.json_schema.schema")
     raise PromptError(f"response_format.type is {kind!r}; allowed: text, json_object, json_schema")
-
-
-def _schema_grammar(schema: Any, where: str) -> llama_cpp.LlamaGrammar:
-    try:
-        return llama_cpp.LlamaGrammar.from_json_schema(json.dumps(schema), verbose=False)
-    except MemoryError:
-        raise
-    except Exception as error:  # the converter raises nearly anything on a schema that it does not know
-        raise PromptError(f"{where} cannot be made a grammar: {error}") from error

@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+import llama_cpp
 import numpy as np
 
 from ..errors import PromptError
 from ..model_files.gguf_fields import INT32_MAX
 from ..selection.budget import BUDGET_OPTIONS
 
-#: Keyword arguments that go to ``Llama.create_completion`` as they are.
+#: Keyword arguments of ``Llama.create_completion`` that shape how a token is drawn.
 PASSED_ON = (
     "temperature",
     "top_p",
@@ -118,6 +119,51 @@ def random_seed() -> int:
 
 
 def stop_strings(stop: str | Sequence[str] | None, of_template: Sequence[str]) -> list[str]:
-    """The caller's stop strings and the template's."""
-    given = [stop] if isinstance(stop, str) else list(stop or [])
-    return given + [s for s in of_template if s not in given]
+    """The caller's stop strings and the template's. None or an empty list is none.
+
+    Raises PromptError for an empty string, which stands in every answer, and for what is no string.
+    """
+    given = [stop] if isinstance(stop, (str, bytes)) else stop if stop is not None else []
+    if not isinstance(given, (list, tuple)):
+        raise PromptError(f"stop is a {type(stop).__name__}; allowed: a string, a list of strings, or None")
+    for i, text in enumerate(given):
+        where = "stop" if isinstance(stop, (str, bytes)) else f"stop[{i}]"
+        if not isinstance(text, str):
+            raise PromptError(f"{where} is {text!r}; it must be a string")
+        if not text:
+            raise PromptError(f"{where} is an empty string, which stands in every answer; leave it out")
+    return [*given, *(s for s in of_template if s not in given)]
+
+
+Processor = Callable[..., Any]
+
+
+def sampler_options(
+    sampling: Mapping[str, Any], mask: Processor | None, guard: Callable[[Processor], Processor]
+) -> dict[str, Any]:
+    """The arguments of ``Llama.generate``. The caller's processors come first, then his bias, then the mask.
+
+    ``guard`` wraps the caller's. llama-cpp-python's own ``create_completion`` drops them beside a bias.
+    """
+    options = {name: value for name, value in sampling.items() if name not in ("seed", "model")}
+    options["temp"] = options.pop("temperature")
+    given, bias = options.pop("logits_processor", None) or (), options.pop("logit_bias", None)
+    own = [given] if callable(given) and not isinstance(given, list) else list(given)
+    processors = [guard(processor) for processor in own]
+    if bias:
+        processors.append(_biased({int(token): float(value) for token, value in bias.items()}))
+    if mask is not None:
+        processors.append(mask)
+    options["logits_processor"] = llama_cpp.LogitsProcessorList(processors) if processors else None
+    return options
+
+
+def _biased(bias: Mapping[int, float]) -> Callable[..., Any]:
+    tokens, values = np.array(list(bias)), np.array(list(bias.values()), np.single)
+
+    def add(ids: Any, scores: Any) -> Any:
+        changed = np.array(scores)
+        changed[tokens] += values
+        return changed
+
+    return add

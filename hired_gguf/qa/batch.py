@@ -166,8 +166,8 @@ class _Run:
         parsed: Any = None
         try:
             answer = self._answer(task, picture)
-            if self._schema(task) is not None:
-                parsed = schema.parse_answer(answer)
+            if (wanted := self._schema(task)) is not None:
+                parsed = schema.parse_answer(answer, wanted)
         except (ClosedError, ForkError):
             raise
         except Exception as error:

@@ -1,18 +1,17 @@
-"""JSON schemas: read, made into grammars that llama.cpp accepts, and answers made into objects."""
+"""JSON schemas: read, made into grammars, and answers made into values that follow them."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
-
 from ..chat.answer import Answer
-from ..errors import AnswerError, InputError, PromptError
-from ..prompt.answer_formats import answer_grammar
+from ..errors import AnswerError, InputError
+from ..prompt.json_schema import JsonGrammar, schema_grammar, violation
 
 MAX_BYTES = 1 << 20
 
@@ -50,28 +49,38 @@ def _parse(text: str, where: str) -> Any:
         raise InputError(f"{where} is not JSON: {error}") from None
 
 
-def make_grammar(schema: Mapping[str, Any]) -> llama_cpp.LlamaGrammar:
+def make_grammar(schema: Mapping[str, Any]) -> JsonGrammar:
     """The grammar of a schema. Raises PromptError."""
+    return schema_grammar(schema, "schema")
+
+
+def parse_answer(answer: Answer, schema: Mapping[str, Any]) -> Any:
+    """The value that an answer by a schema holds.
+
+    Raises AnswerError where it was cut off, and where it is not what the schema wants.
+    """
     try:
-        return _grammar(json.dumps(schema))
-    except (TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, PromptError):
-            raise
-        raise PromptError(f"the schema is not JSON: {error}") from None
-
-
-@lru_cache(maxsize=64)
-def _grammar(text: str) -> llama_cpp.LlamaGrammar:
-    spec = {"type": "json_schema", "json_schema": {"schema": json.loads(text)}}
-    grammar = answer_grammar(spec, None)
-    assert grammar is not None
-    return grammar
-
-
-def parse_answer(answer: Answer) -> Any:
-    """The object that an answer by a schema holds. Raises AnswerError where it was cut off."""
-    try:
-        return json.loads(answer.text)
+        value = json.loads(answer.text, object_pairs_hook=_object, parse_float=_number)
     except (ValueError, RecursionError) as error:
-        where = f"ends after {answer.completion_tokens} tokens ({answer.finish_reason})"
-        raise AnswerError(f"the answer {where} and is not whole JSON: {error}; raise max_tokens") from None
+        if answer.finish_reason == "length":
+            where = f"ends after {answer.completion_tokens} tokens (length)"
+            remedy = "raise max_tokens, or n_ctx where the context is full"
+            raise AnswerError(f"the answer {where} and is not whole JSON: {error}; {remedy}") from None
+        raise AnswerError(f"the answer is no JSON: {error}") from None
+    if wrong := violation(value, schema):
+        raise AnswerError(f"the answer is JSON but not by its schema: {wrong}")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object names {twice!r} twice")
+    return dict(pairs)
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"the number {text} is too large")
+    return value

@@ -96,6 +96,9 @@ def test_logprobs_are_refused_before_the_prompt_is_evaluated(llama, encodings):
         ({"response_format": {"type": "xml"}}, "response_format.type is 'xml'"),
         ({"tools": [TOOL], "tool_choice": {"function": {"name": "fig"}}}, "tool_choice names 'fig'"),
         ({"logprobs": True}, "logprobs need"),
+        ({"stop": ""}, "stop is an empty string"),
+        ({"stop": ["a", None]}, "stop[1] is None"),
+        ({"images": ["a.png"]}, "images is not read, and may hold a picture"),
     ],
 )
 def test_bad_options_are_refused_first(llama, handler, encodings, options, said):

@@ -18,6 +18,7 @@ from paths import ROOT
 
 from hired_gguf.errors import ClosedError
 from hired_gguf.native import llama as names
+from hired_gguf.native import vocabulary
 from hired_gguf.native.llama import cut, keeps_logits, mark, removable, room, took_rows, trace
 from models import load_llama
 
@@ -29,8 +30,8 @@ NEEDED = {
     "llama._ctx.ctx": "the llama_context for _core and C calls, None once it is closed",
     "llama._ctx.kv_cache_clear": "emptying llama.cpp's memory",
     "llama._ctx.kv_cache_seq_rm": "cutting llama.cpp's memory",
-    "llama._model.vocab": "the llama_vocab, for special tokens and grammars",
-    "llama._model.token_get_text": "the text of special tokens",
+    "llama._model.vocab": "the llama_vocab, for grammars",
+    "llama._seed": "the seed of the next answer where the caller gives none",
     "llama._model.add_bos_token": "whether a prompt begins with BOS",
     "llama._requires_eval": "set when the context is cut, so that no old logits are sampled",
     "llama._sampler": "another one after each generation",
@@ -39,10 +40,9 @@ NEEDED = {
     "llama._is_hybrid": "no cutting of a recurrent state",
     "llama.input_ids": "written: the ids of an image's positions",
     "llama.n_tokens": "written: the next position",
-    "llama.scores": "written: the scores of an image's positions",
+    "llama.scores": "written: the scores of an image's positions; read: logprobs",
     "grammar._grammar": "the text of a grammar, to try it before it is sampled by",
     "grammar._root": "its root",
-    "llama_chat_format._grammar_for_response_format": "response_format json_object",
     "llama_chat_format._convert_completion_to_chat": "a chat's answer out of a completion",
     "llama_chat_format._convert_completion_to_chat_function": "a tool's call out of a completion",
     "llama_cpp._logger.llama_log_callback": "giving the log back",
@@ -120,8 +120,10 @@ CALLS = {
     "removable": removable,
     "cut": partial(cut, keep=1),
     "trace": trace,
-    "special_tokens": names.special_tokens,
-    "text_of": partial(names.text_of, token=1),
+    "special_tokens": vocabulary.special_tokens,
+    "token_text": partial(vocabulary.token_text, token=1),
+    "token_bytes": partial(vocabulary.token_bytes, token=1),
+    "end_tokens": vocabulary.end_tokens,
     "adds_bos": names.adds_bos,
     "require_grammar": partial(names.require_grammar, grammar=GRAMMAR),
 }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-import llama_cpp
 import pytest
 
 from hired_gguf.errors import PromptError
 from hired_gguf.prompt.answer_formats import answer_grammar, as_tools, forced_tool
+from hired_gguf.prompt.json_schema import JsonGrammar
 
 GRAPE = {"name": "grape", "parameters": {"type": "object", "properties": {}}}
 PEAR = {"name": "pear", "parameters": {"type": "object", "properties": {}}}
@@ -62,8 +62,8 @@ def test_no_grammar_for_text():
     ],
 )
 def test_grammars(response_format):
-    assert isinstance(answer_grammar(response_format, None), llama_cpp.LlamaGrammar)
-    assert isinstance(answer_grammar(response_format, TOOLS[0]), llama_cpp.LlamaGrammar)
+    assert isinstance(answer_grammar(response_format, None), JsonGrammar)
+    assert isinstance(answer_grammar(response_format, TOOLS[0]), JsonGrammar)
 
 
 @pytest.mark.parametrize(

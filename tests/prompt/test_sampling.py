@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hired_gguf.errors import PromptError
-from hired_gguf.prompt.sampling import check_sampling, stop_strings
+from hired_gguf.prompt.sampling import check_sampling, sampler_options, stop_strings
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,50 @@ def test_refused(values, words):
 )
 def test_stop_strings(given, of_template, together):
     assert stop_strings(given, of_template) == together
+
+
+@pytest.mark.parametrize("stop", [None, [], ()])
+def test_no_stop_string(stop):
+    assert stop_strings(stop, ()) == []
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        ("", "stop is an empty string, which stands in every answer; leave it out"),
+        ([""], "stop[0] is an empty string"),
+        (["x", ""], "stop[1] is an empty string"),
+        (("",), "stop[0] is an empty string"),
+        ([None], "stop[0] is None; it must be a string"),
+        (["x", 7], "stop[1] is 7; it must be a string"),
+        (b"x", "stop is b'x'; it must be a string"),
+        ([b"x"], "stop[0] is b'x'"),
+        (7, "stop is a int; allowed: a string, a list of strings, or None"),
+        ({"x": 1}, "stop is a dict"),
+        (False, "stop is a bool"),
+        ([["x"]], "stop[0] is ['x']"),
+    ],
+)
+def test_stop_strings_refused(stop, words):
+    with pytest.raises(PromptError, match=re.escape(words)):
+        stop_strings(stop, ("</s>",))
+
+
+def test_the_callers_bias_and_processors_both_count():
+    def raise_all(ids, scores):
+        return scores + 1
+
+    def guard(processor):
+        return processor
+
+    given = {"temperature": 0.5, "seed": 3, "logits_processor": [raise_all], "logit_bias": {"1": 2}}
+    options = sampler_options(given, None, guard)
+    assert options["temp"] == 0.5
+    assert "seed" not in options
+    scores = np.zeros(3, np.single)
+    for processor in options["logits_processor"]:
+        scores = processor(None, scores)
+    assert scores.tolist() == [1, 3, 1]
+    assert sampler_options({"temperature": 0}, None, guard)["logits_processor"] is None
+    alone = sampler_options({"temperature": 0, "logits_processor": raise_all}, None, guard)
+    assert list(alone["logits_processor"]) == [raise_all]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import llama_cpp
 import numpy as np
 import pytest
 from golden_pair import NAMES, photo
@@ -236,7 +237,7 @@ def test_an_answer_that_is_cut_off_is_an_error(llm):
 
 def test_a_grammar_that_llama_cpp_does_not_take_is_an_error(llm, monkeypatch):
     """It would end the process."""
-    broken = hired_gguf.qa.batch.schema.llama_cpp.LlamaGrammar.from_string("root ::= ((((")
+    broken = llama_cpp.LlamaGrammar.from_string("root ::= ((((")
     monkeypatch.setattr(hired_gguf.qa.batch.schema, "make_grammar", lambda schema: broken)
     (record,) = ask(llm, [task("Q")], schema=COLOUR)
     assert record["error"] == {
