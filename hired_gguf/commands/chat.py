@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from ..chat.answer import Answer
+from ..chat.conversation import Chat
 from ..console import loading, option_groups, option_types
 from ..console.terminal import StatusLine, is_terminal, print_answer, print_summary, say
 from ..console.usage import UsageError
@@ -31,6 +33,8 @@ HELP = """\
 EXAMPLES = f"""\
 in the conversation:
 {HELP}
+When the context is full, the oldest questions are forgotten, with a word about it; the latest pictures stay.
+
 examples:
   hired-gguf chat photo.jpg --model llava.gguf --mmproj mmproj.gguf
   printf '%s\\n' "What is this?" "What colour is it?" | hired-gguf chat photo.jpg
@@ -121,7 +125,10 @@ class Session:
             "/reset": self._reset,
             "/help": lambda _: print(HELP, end="", flush=True),
         }
-        self._chat = llm.chat(**option_groups.answer_options(args))
+        self._chat = self._new_chat()
+
+    def _new_chat(self) -> Chat:
+        return self._llm.chat(forgets=True, **option_groups.answer_options(self._args))
 
     def take(self, line: str) -> bool:
         """Obey a command or answer a message. False ends the conversation."""
@@ -143,6 +150,7 @@ class Session:
         return True
 
     def _answer(self, text: str) -> None:
+        forgotten = self._chat.forgotten
         with self._status:
             print_answer(self._chat.stream(text, self._pictures, budget=self._budget), self._status)
         self._shown, self._pictures = self._pictures or self._shown, []
@@ -152,6 +160,16 @@ class Session:
         kept = [Explained(selection, answer.text) for selection in latest]
         self._answered = Answered(text, list(zip(self._shown, kept, strict=True)))
         print_summary(answer.run)
+        self._tell_of_room(answer, self._chat.forgotten - forgotten)
+
+    def _tell_of_room(self, answer: Answer, forgotten: int) -> None:
+        """Say what a full context cost: questions that were left out, or the answer's end."""
+        full = f"the context of {self._args.n_ctx} tokens (--n-ctx) is full"
+        if forgotten:
+            oldest = f"the {forgotten} oldest questions were" if forgotten > 1 else "the oldest question was"
+            say(f"{full}: {oldest} forgotten, answers too; the latest pictures are still shown")
+        elif answer.finish_reason == "length" and answer.completion_tokens < self._args.max_tokens:
+            say(f"{full}: the answer was cut off; the next question forgets the oldest")
 
     def _explain(self, _: str) -> None:
         if self._answered is None or not self._answered.pictures:
@@ -171,7 +189,7 @@ class Session:
 
     def _reset(self, _: str) -> None:
         self._pictures, self._shown, self._answered = [], [], None
-        self._chat = self._llm.chat(**option_groups.answer_options(self._args))
+        self._chat = self._new_chat()
 
 
 def _write_new(drawing: bytes) -> Path:

@@ -51,6 +51,25 @@ def test_a_failed_turn_keeps_its_picture(chat):
     assert out == chat(["/budget 20", "q"], COFFEE)[1]
 
 
+# A full context
+
+
+def test_a_full_context_forgets_the_oldest_and_says_so(chat, own_folder):
+    lines = [f"Number {number}: " + "what is it? " * 5 for number in range(8)]
+    code, out, err = chat(["/budget 8", *lines, "/explain"], COFFEE, "--n-ctx", "700")
+    assert code == 0
+    assert "the context of 700 tokens (--n-ctx) is full: the oldest question was forgotten" in err
+    assert "the latest pictures are still shown" in err
+    assert "drawn in overlay-1.png" in out
+    assert (own_folder / "overlay-1.png").is_file()
+
+
+def test_a_message_that_does_not_fit_at_all_is_an_error(chat):
+    code, _, err = chat(["What is it?", "x" * 3000, "And now?"], COFFEE, "--n-ctx", "500")
+    assert code == 1
+    assert "n_ctx" in err
+
+
 # Signals and terminals
 
 
