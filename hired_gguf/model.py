@@ -22,6 +22,7 @@ from .context.visual_rows import Selector
 from .errors import ClosedError, NativeError
 from .model_files.mmproj import Mmproj
 from .native.cpu import on_gpu
+from .native.handled_llama import HandledLlama
 from .native.kernels import q4_kernels
 from .native.pair import check_pair_runs
 from .native.process import in_stale_fork, note_gpu
@@ -218,7 +219,7 @@ class LlavaNext(Closing):
 
     def chat(self, *, system: str | None = None, **options: Any) -> Chat:
         """Start a conversation; options are those of `ask`, for every turn."""
-        return Chat(self, system=system, **options)
+        return Chat(self, system=system, allow_http=self.handler.allow_http, **options)
 
     def close(self) -> None:
         """Free both models. Later calls raise ClosedError."""
@@ -244,6 +245,6 @@ def _require_known(options: Mapping[str, Any]) -> None:
 def _load(path: str, **options: Any) -> llama_cpp.Llama:
     try:
         with q4_kernels():
-            return llama_cpp.Llama(path, **options)
+            return HandledLlama(path, **options)
     except (ValueError, RuntimeError) as error:
         raise NativeError(f"{path} was not loaded: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,9 @@ from ..native.llama import require_open
 from ..native.pair import require_sound_text
 from ..native.process import NativeLock, in_stale_fork, note_threads_of
 from ..progress import Progress
+from ..prompt.families import ModelFacts
 from ..prompt.messages import ImagePart, Messages, parse_messages
-from ..prompt.templates import ChatTemplate, choose_template, render
+from ..prompt.templates import ChatTemplate, Template, choose_template, named_template, render
 from ..prompt.tokens import PromptTokenizer, Segment
 from ..selection.budget import DEFAULT, BudgetOptions, TokenBudget
 from ..vision.cache import EncodingCache, encoder_identity
@@ -32,6 +34,8 @@ from ..vision.encoding import EncodedImage, TiledPicture
 from .request import read_request
 from .stream import generate
 
+_log = logging.getLogger("hired_gguf")
+
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
 class HandlerOptions(BudgetOptions, total=False):
     """The keyword arguments of `HiREDChatHandler`."""
 
-    template: str | None
+    template: Template
     on_progress: Progress | None
     allow_http: bool
     cache_bytes: int
@@ -56,10 +60,12 @@ class HiREDChatHandler:
     ``budget``, and ``tokens``, ``policy``, ``alpha``, ``allocation``, ``selection`` and ``newlines`` beside
     it, are those of `TokenBudget.changed`; ``token_budget`` may be set between calls, and a direct call of
     the handler takes the same names for itself alone.
-    ``template`` is "vicuna", "mistral", "chatml" or None for the model's own. ``allow_http`` lets image URLs
-    be fetched. ``last_run`` is the record of the latest call. Encoded images stay in memory, up to
-    ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to 4 GiB: as private as the images. The
-    other options are those of `VisionEncoder`, which loads at the first image that is in neither.
+    ``template`` is "vicuna", "mistral", "chatml", "llama-3", "phi-3", "obsidian", the path of a Jinja file,
+    or None for the model's own; where the model has none, the one that its name and vocabulary tell of, with
+    a word in the log. ``allow_http`` lets image URLs be fetched. ``last_run`` is the record of the latest call.
+    Encoded images stay in memory, up to ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to
+    4 GiB: as private as the images. The other options are those of `VisionEncoder`, which loads at the first
+    image that is in neither.
 
     Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked
     here: raises ModelFormatError or one of its kind, BudgetError, InputError, PromptError.
@@ -69,7 +75,7 @@ class HiREDChatHandler:
         self,
         mmproj: Mmproj,
         *,
-        template: str | None = None,
+        template: Template = None,
         on_progress: Progress | None = None,
         allow_http: bool = False,
         cache_bytes: int = 512 << 20,
@@ -81,12 +87,13 @@ class HiREDChatHandler:
         **budget: Unpack[BudgetOptions],
     ) -> None:
         self.token_budget = DEFAULT.changed(**budget)
-        choose_template(template, None)
         self.template = template
+        self._chosen = None if template is None else named_template(template)
         self.on_progress = on_progress
         self.allow_http = allow_http
         self.info = read_mmproj(mmproj)
         self.last_run = Run()
+        self._told: set[str] = set()
         self._encoder_options: dict[str, Any] = {
             "n_threads": n_threads,
             "device": device,
@@ -148,12 +155,24 @@ class HiREDChatHandler:
             require_sound_cpu(llama.model_path, llama.model_params.n_gpu_layers)
             require_sound_text(llama.model_path)
             request = read_request(llama, self.token_budget, options)
-            template = choose_template(self.template, llama.metadata.get("tokenizer.chat_template"))
-            segments = _tokenise(llama, template, messages, request.variables)
+            tokenizer = PromptTokenizer(llama)
+            template = self._template_of(llama, tokenizer)
+            segments = _tokenise(tokenizer, template, messages, request.variables)
             if fresh:
                 freshen(llama)
             prompt = self._prefill(llama, segments, request.budget, selector, run)
             return generate(llama, prompt, request, template.stop, run, stream=stream)
+
+    def _template_of(self, llama: llama_cpp.Llama, tokenizer: PromptTokenizer) -> ChatTemplate:
+        """The chat template of a model; one that was guessed is told once a model. Raises PromptError."""
+        facts = ModelFacts.of(llama.metadata, tokenizer.specials)
+        template = choose_template(self._chosen, llama.metadata.get("tokenizer.chat_template"), facts)
+        if template.why and llama.model_path not in self._told:
+            self._told.add(llama.model_path)
+            _log.warning(
+                "hired-gguf: chat template %s: %s (template= names another)", template.name, template.why
+            )
+        return template
 
     def _prefill(
         self,
@@ -183,10 +202,10 @@ class HiREDChatHandler:
 
 
 def _tokenise(
-    llama: llama_cpp.Llama, template: ChatTemplate, messages: Messages, variables: Mapping[str, Any]
+    tokenizer: PromptTokenizer, template: ChatTemplate, messages: Messages, variables: Mapping[str, Any]
 ) -> list[Segment]:
     """Token ids and image parts in the order of the prompt. Raises PromptError."""
-    tokenizer = PromptTokenizer(llama)
+    llama = tokenizer.llama
     bos, eos = tokenizer.text_of(llama.token_bos()), tokenizer.text_of(llama.token_eos())
     segments = tokenizer(render(template, parse_messages(messages), bos, eos, variables))
     if not segments or isinstance(segments[-1], ImagePart):

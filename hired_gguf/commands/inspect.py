@@ -1,4 +1,4 @@
-"""``hired-gguf inspect``: what a mmproj file is, and how many tokens its pictures cost."""
+"""``hired-gguf inspect``: what the files of a pair are, and how many tokens its pictures cost."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import Any
 
 from ..console import option_groups, option_types
 from ..console.terminal import printable
+from ..console.usage import UsageError
 from ..errors import BudgetError
 from ..model_files.mmproj import MmprojInfo, read_mmproj
+from ..model_files.pair import check_pair
 from ..native.load import core
 from ..reporting import Table
 from ..selection.budget import TokenBudget
 from ..selection.selection import most_visual_tokens
 from ..vision.encoding import tiling_of
+from .inspect_text import describe_text, text_facts
 
 BUDGETS = (1.0, 0.4, 0.2, 0.1)
 NO_PINPOINTS = "none in the file: each picture is seen whole, as one partition"
 EXAMPLES = """\
 examples:
   hired-gguf inspect mmproj.gguf
+  hired-gguf inspect mmproj.gguf --model llava.gguf
   hired-gguf inspect mmproj.gguf --budget 0.3 --budget 640
 """
 LEGEND = """\
@@ -38,11 +42,18 @@ def add_parser(commands: option_groups.Commands) -> None:
         "inspect",
         "describe a mmproj file and what its pictures cost",
         "Check a mmproj file, describe it, and show how many visual tokens each budget keeps.\n"
-        "Loads no weights.",
+        "Of a language model, tell which chat template it gets, and why. Loads no weights.",
         EXAMPLES,
     )
     parser.add_argument(
-        "mmproj", metavar="MMPROJ", type=option_types.existing_file, help="the vision file of a pair"
+        "mmproj",
+        metavar="MMPROJ",
+        nargs="?",
+        type=option_types.existing_file,
+        help="the vision file of a pair",
+    )
+    parser.add_argument(
+        "--model", metavar="FILE", type=option_types.existing_file, help="the language model of a pair"
     )
     parser.add_argument(
         "--budget",
@@ -58,14 +69,23 @@ def add_parser(commands: option_groups.Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Describe the file."""
+    """Describe the file, or both."""
+    if args.mmproj is None and args.model is None:
+        raise UsageError("give a mmproj file, a language model with --model, or both")
+    model = None if args.model is None else text_facts(args.model)
+    if args.mmproj is None:
+        print(json.dumps(model) if args.json else "\n".join(describe_text(model or {})))
+        return 0
     info = read_mmproj(args.mmproj)
+    if model is not None:
+        check_pair(info, model["width"], args.model)
     budgets = list(dict.fromkeys(args.budgets or BUDGETS))
     grids = [cost(info, size, budgets) for size in info.pinpoints or [(info.image_size, info.image_size)]]
     if args.json:
-        print(json.dumps({**facts(info), "grids": grids}))
+        print(json.dumps({**facts(info), "grids": grids, **({} if model is None else {"model": model})}))
     else:
-        print("\n".join([*describe(info), "", table(grids).as_text(), "", LEGEND]), end="")
+        beside = [] if model is None else ["", *describe_text(model)]
+        print("\n".join([*describe(info), *beside, "", table(grids).as_text(), "", LEGEND]), end="")
     return 0
 
 

@@ -70,7 +70,9 @@ def add_template_options(group: argparse._ArgumentGroup, example: str) -> None:
         help=f"text around every question, such as '{example}'",
     )
     chat = SHARED["template"]
-    group.add_argument("--chat-template", dest=chat.dest, choices=chat.choices, help=chat.help)
+    group.add_argument(
+        "--chat-template", dest=chat.dest, type=chat.parse, metavar=chat.metavar, help=chat.help
+    )
     group.set_defaults(shared=(*(group.get_default("shared") or ()), chat.name))
 
 

@@ -152,7 +152,11 @@ BUDGET = (
 ANSWER = (
     SharedOption("system", "system prompt (default: the template's own)", metavar="TEXT"),
     SharedOption(
-        "template", "chat template (default: the model's own, else vicuna)", choices=tuple(BUILT_IN)
+        "template",
+        f"chat template: {', '.join(BUILT_IN)}, or a file of Jinja "
+        "(default: the model's own, else the one that 'inspect' tells)",
+        parse=option_types.template,
+        metavar="NAME|FILE",
     ),
     SharedOption(
         "max-tokens",

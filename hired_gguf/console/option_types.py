@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import BudgetError
+from ..errors import BudgetError, PromptError
 from ..native.load import core
+from ..prompt.templates import named_template
 from ..selection.budget import TokenBudget
 
 
@@ -19,6 +20,15 @@ def existing_file(text: str) -> Path:
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"{'not a' if path.exists() else 'no such'} file: {text!r}")
     return path
+
+
+def template(text: str) -> str:
+    """A built-in chat template's name, or the path of a file with one."""
+    try:
+        named_template(text)
+    except PromptError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def budget(text: str) -> int | float:

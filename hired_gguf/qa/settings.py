@@ -15,6 +15,7 @@ from ..model_files.mmproj import MmprojInfo
 from ..model_files.pair import text_fingerprint
 from ..prompt.messages import QUESTION_PLACEHOLDER, check_question_template
 from ..prompt.sampling import check_names
+from ..prompt.templates import Template, template_identity
 from ..selection.budget import DEFAULT, TokenBudget
 from .schema import load_schema
 
@@ -24,8 +25,8 @@ class QaSettings:
     """Everything that decides an answer and is the same for all tasks.
 
     ``model`` and ``mmproj`` are fingerprints of the files. ``template`` holds "{question}" where the question
-    goes; ``chat_template`` is `LlavaNext`'s. ``sampling`` has further options of `LlavaNext.ask`. Context
-    size, threads and devices are not here: they decide how fast an answer comes.
+    goes; ``chat_template`` is `LlavaNext`'s, a file by its hash. ``sampling`` has further options of
+    `LlavaNext.ask`. Context size, threads and devices are not here: they decide how fast an answer comes.
 
     Raises InputError, PromptError.
     """
@@ -81,6 +82,7 @@ def settings_of_files(
     mmproj: MmprojInfo,
     *,
     schema: Any = None,
+    chat_template: Template = None,
     sampling: Mapping[str, Any] | None = None,
     **given: Any,
 ) -> QaSettings:
@@ -93,6 +95,7 @@ def settings_of_files(
         model=text_fingerprint(model),
         mmproj=mmproj.fingerprint,
         schema=None if schema is None else load_schema(schema),
+        chat_template=template_identity(chat_template),
         sampling=dict(sorted((sampling or {}).items())),
         **given,
     )

@@ -126,7 +126,7 @@ def test_the_templates_stop_string(tiny):
 
 
 def test_unknown_template(tiny):
-    with pytest.raises(PromptError, match="template is 'llama'; allowed: vicuna, mistral, chatml"):
+    with pytest.raises(PromptError, match="template is 'llama', which is no file; allowed: vicuna, "):
         HiREDChatHandler(tiny[1], template="llama")
 
 

@@ -102,5 +102,5 @@ if __name__ == "__main__":
     plan = json.loads(sys.argv[1])
     work = {"kill": kill, "die": die}[plan.pop("work")]
     folder = Path(plan.pop("folder"))
-    with LlavaNext(*plan.pop("pair"), n_ctx=1024, n_threads=1) as llm:
+    with LlavaNext(*plan.pop("pair"), n_ctx=1024, n_threads=1, template="vicuna") as llm:
         work(llm, plan.pop("tasks"), folder, **plan)
