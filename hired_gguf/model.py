@@ -19,10 +19,10 @@ from .closing import Closing
 from .context.prefill import state_of
 from .context.run import Run
 from .context.visual_rows import Selector
-from .errors import ClosedError, NativeError
+from .errors import ClosedError
 from .model_files.mmproj import Mmproj
 from .native.cpu import on_gpu
-from .native.handled_llama import HandledLlama
+from .native.handled_llama import load_llama
 from .native.kernels import q4_kernels
 from .native.pair import check_pair_runs
 from .native.process import in_stale_fork, note_gpu
@@ -87,16 +87,17 @@ class LlavaNext(Closing):
         self.handler = HiREDChatHandler(mmproj, **own)
         check_pair_runs(model, self.handler.info, n_gpu_layers)
         threads = own.get("n_threads")
-        self._llama: llama_cpp.Llama | None = _load(
-            os.fspath(model),
-            chat_handler=self.handler,
-            n_ctx=n_ctx,
-            n_gpu_layers=n_gpu_layers,
-            n_threads=threads,
-            n_threads_batch=threads,
-            verbose=own.get("verbose", False),
-            **given,
-        )
+        with q4_kernels():
+            self._llama: llama_cpp.Llama | None = load_llama(
+                os.fspath(model),
+                chat_handler=self.handler,
+                n_ctx=n_ctx,
+                n_gpu_layers=n_gpu_layers,
+                n_threads=threads,
+                n_threads_batch=threads,
+                verbose=own.get("verbose", False),
+                **given,
+            )
         note_gpu(on_gpu(n_gpu_layers))
         self.handler.load()
 
@@ -240,11 +241,3 @@ def _require_known(options: Mapping[str, Any]) -> None:
             raise TypeError(
                 f"LlavaNext has no option {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
             )
-
-
-def _load(path: str, **options: Any) -> llama_cpp.Llama:
-    try:
-        with q4_kernels():
-            return HandledLlama(path, **options)
-    except (ValueError, RuntimeError) as error:
-        raise NativeError(f"{path} was not loaded: {error}") from error

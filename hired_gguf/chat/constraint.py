@@ -12,7 +12,7 @@ import numpy.typing as npt
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from ..errors import NativeError
-from ..native.vocabulary import end_tokens, token_bytes
+from ..native.vocabulary import is_end, token_bytes
 from ..prompt.json_schema import JsonGrammar
 
 Scores = npt.NDArray[np.single]
@@ -58,7 +58,7 @@ class _Vocabulary:
     def __init__(self, llama: llama_cpp.Llama) -> None:
         self._llama = ref(llama)
         self.tokens = [token_bytes(llama, i) for i in range(llama.n_vocab())]
-        self.ends = end_tokens(llama)
+        self.ends = [i for i in range(llama.n_vocab()) if is_end(llama, i)]
         self.special_token_ids = sorted({*self.ends, *(i for i, t in enumerate(self.tokens) if not t)})
         for i in self.special_token_ids:
             self.tokens[i] = b"<%d>" % i

@@ -12,7 +12,7 @@ import llama_cpp
 from ..context.prefill import Prefill
 from ..context.run import Run
 from ..native.llama import reseed, room
-from ..native.vocabulary import end_tokens, token_bytes
+from ..native.vocabulary import is_end, token_bytes
 from ..prompt.json_schema import JsonGrammar
 from ..prompt.sampling import sampler_options
 from .callbacks import Callbacks
@@ -56,11 +56,10 @@ class Generation:
     def chunks(self) -> Iterator[dict[str, Any]]:
         """A chunk for each piece of text, and one with the reason for the end."""
         reason = "length"
-        ends = set(end_tokens(self._llama))
         for token in self._sampled():
             self._callbacks.check()
             self._clock()
-            if token in ends:
+            if is_end(self._llama, token):
                 reason = "stop"
                 break
             piece = self._take(token)

@@ -62,7 +62,7 @@ class HiREDChatHandler:
     the handler takes the same names for itself alone.
     ``template`` is "vicuna", "mistral", "chatml", "llama-3", "phi-3", "obsidian", the path of a Jinja file,
     or None for the model's own; where the model has none, the one that its name and vocabulary tell of, with
-    a word in the log. ``allow_http`` lets image URLs be fetched. ``last_run`` is the record of the latest call.
+    a word in the log. ``allow_http`` lets image URLs be fetched. ``last_run`` is the latest call's record.
     Encoded images stay in memory, up to ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to
     4 GiB: as private as the images. The other options are those of `VisionEncoder`, which loads at the first
     image that is in neither.

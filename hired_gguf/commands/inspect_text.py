@@ -7,7 +7,7 @@ from typing import Any
 
 from ..console.terminal import printable
 from ..model_files.pair import read_text_model
-from ..native.handled_llama import HandledLlama
+from ..native.handled_llama import load_llama
 from ..native.vocabulary import special_tokens
 from ..prompt.families import ModelFacts
 from ..prompt.templates import choose_template
@@ -18,10 +18,10 @@ OWN = "the file's own, tokenizer.chat_template"
 def text_facts(path: Path) -> dict[str, Any]:
     """The facts for machines. Loads the vocabulary and no weights.
 
-    Raises ModelFormatError, ModelMismatchError, PromptError.
+    Raises ModelFormatError, ModelMismatchError, NativeError, PromptError.
     """
     info = read_text_model(path)
-    llama = HandledLlama(str(path), vocab_only=True, verbose=False)
+    llama = load_llama(str(path), vocab_only=True, verbose=False)
     try:
         special = [token.text for token in special_tokens(llama)]
         facts = ModelFacts.of(llama.metadata, special)

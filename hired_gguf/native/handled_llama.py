@@ -6,6 +6,8 @@ from typing import Any
 
 import llama_cpp
 
+from ..errors import NativeError
+
 PREFIX = "tokenizer.chat_template"
 
 
@@ -27,3 +29,11 @@ class HandledLlama(llama_cpp.Llama):  # type: ignore[misc]  # llama_cpp has no t
             super().__setattr__("_all", value)
             value = {key: text for key, text in value.items() if not key.startswith(PREFIX)}
         super().__setattr__(name, value)
+
+
+def load_llama(path: str, **options: Any) -> HandledLlama:
+    """Load a language model. Raises NativeError, which names the file."""
+    try:
+        return HandledLlama(path, **options)
+    except (ValueError, RuntimeError) as error:
+        raise NativeError(f"{path} was not loaded: {error}") from error

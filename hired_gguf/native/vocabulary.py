@@ -6,8 +6,10 @@ Raises ClosedError if the Llama was closed.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import llama_cpp
 
@@ -27,16 +29,25 @@ class SpecialToken:
     rstrip: bool = False
 
 
-def special_tokens(llama: llama_cpp.Llama) -> list[SpecialToken]:
+_special: WeakKeyDictionary[llama_cpp.Llama, tuple[SpecialToken, ...]] = WeakKeyDictionary()
+
+
+def special_tokens(llama: llama_cpp.Llama) -> tuple[SpecialToken, ...]:
     """The special tokens, in the order of their ids. llama.cpp guesses what they strip from general.name."""
-    vocab, found = _vocab(llama), []
+    require_open(llama)
+    if llama not in _special:
+        _special[llama] = tuple(_find_special(llama))
+    return _special[llama]
+
+
+def _find_special(llama: llama_cpp.Llama) -> Iterator[SpecialToken]:
+    vocab = _vocab(llama)
     for token in range(llama.n_vocab()):
         attributes = llama_cpp.llama_vocab_get_attr(vocab, token)
         if attributes & _SPECIAL and (text := token_text(llama, token)):
             lstrip = bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_LSTRIP)
             rstrip = bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_RSTRIP)
-            found.append(SpecialToken(token, text, lstrip, rstrip))
-    return found
+            yield SpecialToken(token, text, lstrip, rstrip)
 
 
 def token_text(llama: llama_cpp.Llama, token: int) -> str:
@@ -56,10 +67,9 @@ def token_bytes(llama: llama_cpp.Llama, token: int) -> bytes:
         size = -written
 
 
-def end_tokens(llama: llama_cpp.Llama) -> list[int]:
-    """The tokens that end an answer."""
-    vocab = _vocab(llama)
-    return [i for i in range(llama.n_vocab()) if llama_cpp.llama_vocab_is_eog(vocab, i)]
+def is_end(llama: llama_cpp.Llama, token: int) -> bool:
+    """Whether a token ends an answer."""
+    return bool(llama_cpp.llama_vocab_is_eog(_vocab(llama), token))
 
 
 def _vocab(llama: llama_cpp.Llama) -> Any:

@@ -123,7 +123,7 @@ CALLS = {
     "special_tokens": vocabulary.special_tokens,
     "token_text": partial(vocabulary.token_text, token=1),
     "token_bytes": partial(vocabulary.token_bytes, token=1),
-    "end_tokens": vocabulary.end_tokens,
+    "is_end": partial(vocabulary.is_end, token=1),
     "adds_bos": names.adds_bos,
     "require_grammar": partial(names.require_grammar, grammar=GRAMMAR),
 }

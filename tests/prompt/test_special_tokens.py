@@ -14,8 +14,9 @@ from hired_gguf.prompt.templates import BUILT_IN, render
 from hired_gguf.prompt.tokens import PromptTokenizer
 from models import load_llama
 
-CONTROL, STRING = 3, gguf.GGUFValueType.STRING
+CONTROL, USER_DEFINED, STRING = 3, 4, gguf.GGUFValueType.STRING
 NEW = ["<|endoftext|>", "<|user|>", "<|end|>", "<|assistant|>", "<mask>", "<|end|>.*", "<|e", "[ X]", "end|>"]
+TOOL = "<|tool|>"
 BOS = 1
 PICTURE = ImagePart("A", "here")
 
@@ -26,6 +27,7 @@ def vocabulary_of(path, name, pre="default"):
     tokens = fields["tokenizer.ggml.tokens"].contents()
     types = [int(kind) for kind in fields["tokenizer.ggml.token_type"].contents()]
     tokens[-len(NEW) :], types[-len(NEW) :] = NEW, [CONTROL] * len(NEW)
+    tokens[-len(NEW) - 1], types[-len(NEW) - 1] = TOOL, USER_DEFINED
     keys = {
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": types,
@@ -58,7 +60,7 @@ def ours(tokenizer, *pieces):
 
 
 TEXTS = st.lists(
-    st.sampled_from([*NEW, "</s>", "<unk>", " ", "\n", "\t\n ", "a", "Hi there", "\u00a0", "<|", "X]"]),
+    st.sampled_from([*NEW, TOOL, "</s>", "<unk>", " ", "\n", "\t\n ", "a", "Hi there", "\u00a0", "<|", "X]"]),
     max_size=14,
 ).map("".join)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import signal
@@ -99,8 +100,9 @@ def die(llm, tasks, folder, at, times):
 
 
 if __name__ == "__main__":
+    logging.getLogger("hired_gguf").setLevel(logging.ERROR)  # no word about the template: stderr is looked at
     plan = json.loads(sys.argv[1])
     work = {"kill": kill, "die": die}[plan.pop("work")]
     folder = Path(plan.pop("folder"))
-    with LlavaNext(*plan.pop("pair"), n_ctx=1024, n_threads=1, template="vicuna") as llm:
+    with LlavaNext(*plan.pop("pair"), n_ctx=1024, n_threads=1) as llm:
         work(llm, plan.pop("tasks"), folder, **plan)
