@@ -82,6 +82,17 @@ SERVED = {
         "additionalProperties": False,
     },
     "definitions": {"definitions": {"x": {"const": "x"}}, "$ref": "#/definitions/x"},
+    "a tuple of an older draft": {"type": "array", "items": [{"const": 1}, {"type": "null"}], "minItems": 2},
+    "a bound of an older draft": {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "type": "integer",
+        "minimum": 1,
+        "exclusiveMinimum": True,
+        "maximum": 3,
+    },
+    "an anchor": {"$defs": {"x": {"$anchor": "b", "const": 2}}, "$ref": "#b"},
+    "letters": {"type": "string", "pattern": "^\\p{Lu}{2}[[:alpha:]]$"},
+    "many": {"type": "array", "items": {"const": 1}, "maxItems": 10**9},
     "what says nothing": {
         "title": "T",
         "description": "D",
@@ -176,6 +187,15 @@ REFUSED = {
     "nothing": ({"enum": []}, "cannot be made a grammar"),
     "never": ({"type": "array", "minItems": 5, "maxItems": 2}, "minItems (5) is greater than maxItems (2)"),
     "format": ({"type": "string", "format": "weird"}, "Unknown format: weird"),
+    "lenient": ({"x-guidance": {"lenient": True}, "not": {}}, "the keyword 'not'"),
+    "too long": (
+        {"type": "string", "maxLength": 10**12},
+        "minLength, maxLength or a count in a pattern is too",
+    ),
+    "a number": (7, "it is 7; it must be an object"),
+    "a draft of nobody": ({"$schema": "http://127.0.0.1/x"}, "Default retriever does not fetch"),
+    "no draft": ({"$schema": 7}, "$schema is 7; it must be the address of a draft"),
+    "unevaluated": ({"unevaluatedProperties": False}, "the keyword 'unevaluatedProperties'"),
     "infinite": ({"const": float("inf")}, "cannot be made a grammar: "),
 }
 
@@ -183,8 +203,9 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_schema_that_cannot_be_served_is_refused_by_name(llama, kind):
     schema, words = REFUSED[kind]
-    with pytest.raises(PromptError, match=re.escape(words)):
-        load_schema(schema)
+    with pytest.raises(PromptError, match=re.escape(words)) as refused:
+        schema_grammar(schema, "schema")
+    assert "\n" not in str(refused.value)
     with pytest.raises(PromptError, match=re.escape(words)):
         answer_of(llama, schema, 0)
 
