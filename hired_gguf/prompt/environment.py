@@ -8,10 +8,8 @@ fill the memory are refused by their operands.
 from __future__ import annotations
 
 import json
-import math
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -25,53 +23,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from ..errors import PromptError
-
-MAX_STEPS = 2_000_000  # rounds of loops, calls and filters
-MAX_CHARACTERS = 16 << 20
-MAX_SECONDS = 10.0
-MAX_BITS = 4096  # of a whole number
-
-# Calls and filters whose result can be as large as the product of their operands.
-_PADDING = ("indent", "ljust", "rjust", "center", "zfill", "expandtabs", "wordwrap", "batch", "slice")
-GROWING = frozenset(("replace", "join", "round", *_PADDING))
-
-
-class TooMuch(Exception):  # noqa: N818  it is a bound, and not an error of ours
-    """A template used up what it is given."""
+from .bounds import Bounds, check_call, check_operator
 
 
 class Refused(Exception):  # noqa: N818  it is the template's own word
     """A template called ``raise_exception``."""
-
-
-class Bounds:
-    """What one rendering has used up so far."""
-
-    def __init__(self) -> None:
-        self._steps = self._characters = 0
-        self._end = time.monotonic() + MAX_SECONDS
-
-    def step(self) -> None:
-        """Count one step."""
-        self._steps += 1
-        if self._steps > MAX_STEPS:
-            raise TooMuch(f"it runs for more than {MAX_STEPS} steps")
-        if self._steps % 256 == 0 and time.monotonic() > self._end:
-            raise TooMuch(f"it runs for more than {MAX_SECONDS:g} seconds")
-
-    def rounds(self, items: Iterable[Any]) -> Iterator[Any]:
-        """The items, each a step."""
-        for item in items:
-            self.step()
-            yield item
-
-    def written(self, value: Any) -> Any:
-        """Count the characters of a value that is put out or joined to another."""
-        self.step()
-        self._characters += len(value) if isinstance(value, str) else 16
-        if self._characters > MAX_CHARACTERS:
-            raise TooMuch(f"it writes more than {MAX_CHARACTERS} characters")
-        return value
 
 
 class GenerationTag(Extension):
@@ -129,15 +85,14 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, /, *args: Any, **options: Any) -> Any:
         """Every call that a template makes."""
         self.bounds.step()
-        _check_sizes(getattr(obj, "__name__", ""), (getattr(obj, "__self__", None), *args, *options.values()))
-        return super().call(context, obj, *args, **options)
+        check_call(getattr(obj, "__name__", ""), (getattr(obj, "__self__", None), *args, *options.values()))
+        return self.bounds.made(super().call(context, obj, *args, **options))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Every ``+``, ``*``, ``**`` and ``%``."""
         self.bounds.step()
-        if _size_of(operator, left, right) > MAX_CHARACTERS:
-            raise TooMuch(f"its {operator!r} makes a value that is too large")
-        return super().call_binop(context, operator, left, right)
+        check_operator(operator, left, right)
+        return self.bounds.made(super().call_binop(context, operator, left, right))
 
     def _rounds(self, items: Any) -> Any:
         if isinstance(items, jinja2.Undefined):
@@ -148,8 +103,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         @wraps(function)  # keeps the marks of filters that want the context
         def run(*args: Any, **options: Any) -> Any:
             self.bounds.step()
-            _check_sizes(name, (*args, *options.values()))
-            return function(*args, **options)
+            check_call(name, (*args, *options.values()))
+            return self.bounds.made(function(*args, **options))
 
         return run
 
@@ -194,35 +149,3 @@ def check_syntax(source: str, what: str) -> None:
         raise PromptError(f"{what}, line {error.lineno}: {error.message}") from None
     except Exception as error:  # a parser that meets somebody else's text
         raise PromptError(f"{what} is no template: {str(error) or type(error).__name__}") from None
-
-
-def _check_sizes(name: str, operands: tuple[Any, ...]) -> None:
-    if name in ("format", "format_map") and any(map(_wide, operands)):
-        raise TooMuch("its format is too wide")
-    if name not in GROWING:
-        return
-    sizes = [len(value) for value in operands if isinstance(value, (str, list, tuple, range))]
-    sizes += [abs(value) for value in operands if isinstance(value, int)]
-    if math.prod(size or 1 for size in sizes) > MAX_CHARACTERS:
-        raise TooMuch(f"its {name!r} makes a value that is too large")
-
-
-def _wide(form: Any) -> bool:
-    """Whether a format asks for a field of more than five digits, or for a width from its arguments."""
-    return isinstance(form, str) and re.search(r"[0-9]{6}|\*|\{[^}]*\{", form) is not None
-
-
-def _size_of(operator: str, left: Any, right: Any) -> int:
-    """At least the size of the result: characters, items, or bits over `MAX_BITS`'s share."""
-    lengths = [len(value) for value in (left, right) if isinstance(value, (str, list, tuple))]
-    if operator == "+":
-        return sum(lengths)
-    if operator == "%":
-        return MAX_CHARACTERS + 1 if isinstance(left, str) and _wide(left) else 0
-    numbers = [value for value in (left, right) if isinstance(value, int)]
-    if operator == "*" and lengths and numbers:
-        return lengths[0] * numbers[0]
-    if len(numbers) < 2:
-        return 0
-    bits: int = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
-    return bits * (MAX_CHARACTERS // MAX_BITS)

@@ -11,7 +11,7 @@ import pytest
 from golden_pair import assistant, image, system, user
 
 from hired_gguf.errors import PromptError
-from hired_gguf.prompt import environment
+from hired_gguf.prompt import bounds
 from hired_gguf.prompt.built_in import ChatTemplate
 from hired_gguf.prompt.messages import ImagePart, TextPart, parse_messages
 from hired_gguf.prompt.templates import render
@@ -157,6 +157,10 @@ GREEDY = {
     "method replace": "{% set s = 'x' * 99999 %}{{ s.replace('x', s) }}",
     "join": "{{ range(99999) | join('x' * 99999) }}",
     "round": "{{ 1.5 | round(10**11) }}",
+    "hoard": "{% set n = namespace(l=[]) %}{% for i in range(9999) %}"
+    "{% set n.l = n.l + ['x' * 9999999] %}{% endfor %}",
+    "hoard of calls": "{% set s = 'x' * 9999999 %}{% set n = namespace(l=[]) %}{% for i in range(9999) %}"
+    "{% set n.l = n.l + [s.upper()] %}{% endfor %}",
     "range": "{{ range(10**11) | list }}",
     "cycles": "{% for i in range(99999) %}{{ (range(99999) | list) | length }}{% endfor %}",
 }
@@ -164,11 +168,19 @@ GREEDY = {
 
 @pytest.mark.parametrize("kind", GREEDY)
 def test_a_template_is_stopped(kind, monkeypatch):
-    monkeypatch.setattr(environment, "MAX_SECONDS", 2.0)
+    monkeypatch.setattr(bounds, "MAX_SECONDS", 2.0)
     started = time.monotonic()
     with pytest.raises(PromptError, match=r"the model's chat template failed \(.*choose template= vicuna"):
         prompt(GREEDY[kind] + "{{ messages[0].content }}")
     assert time.monotonic() - started < 8
+
+
+def test_formats_of_everyday_are_served():
+    source = (
+        "{{ '20240101 **%s** {\"a\": {\"b\": %d}}' % ('x', 3) }}{{ '{{\"a\": {}}}'.format(7) }}"
+        "{{ '%05.1f' | format(2.5) }}{{ messages[0].content }}"
+    )
+    assert prompt(source) == '20240101 **x** {"a": {"b": 3}}{"a": 7}002.5Q'
 
 
 def test_what_stopped_it_is_told():
