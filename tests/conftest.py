@@ -7,11 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from gguf import GGUFValueType
+from gguf_rewrite import rewrite
 from golden_pair import MMPROJ, TEXT
 
 from hired_gguf import HiREDChatHandler, LlavaNext, VisionEncoder
 from hired_gguf.cli import main
 from hired_gguf.model_files.quantize import TYPES, quantize_mmproj
+from hired_gguf.prompt.built_in import VICUNA
 from hired_gguf.synthetic.synthesize import synthesize
 from models import CONTEXT, load_llama
 
@@ -88,8 +91,14 @@ def encodings(monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """Paths (text, mmproj) of a pair with random weights whose greedy answers are words that never end."""
-    return synthesize("tiny", tmp_path_factory.mktemp("tiny"))
+    """Paths (text, mmproj) of a pair with random weights whose greedy answers are words that never end.
+
+    It carries a chat template, since of a model without one the log says which was taken.
+    """
+    folder = tmp_path_factory.mktemp("tiny")
+    text, mmproj = synthesize("tiny", folder / "made")
+    own = {"tokenizer.chat_template": (VICUNA, GGUFValueType.STRING)}
+    return rewrite(text, folder / text.name, keys=own), mmproj
 
 
 @pytest.fixture(scope="session")

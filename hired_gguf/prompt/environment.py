@@ -85,7 +85,9 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, /, *args: Any, **options: Any) -> Any:
         """Every call that a template makes."""
         self.bounds.step()
-        check_call(getattr(obj, "__name__", ""), (getattr(obj, "__self__", None), *args, *options.values()))
+        method = getattr(obj, "__wrapped__", obj)  # the sandbox wraps str.format
+        owner = getattr(method, "__self__", None)
+        check_call(getattr(method, "__name__", ""), (owner, *args, *options.values()))
         return self.bounds.made(super().call(context, obj, *args, **options))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -147,5 +149,7 @@ def check_syntax(source: str, what: str) -> None:
         TemplateEnvironment().program(source)
     except jinja2.TemplateSyntaxError as error:
         raise PromptError(f"{what}, line {error.lineno}: {error.message}") from None
+    except MemoryError:
+        raise
     except Exception as error:  # a parser that meets somebody else's text
         raise PromptError(f"{what} is no template: {str(error) or type(error).__name__}") from None

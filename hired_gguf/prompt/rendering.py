@@ -92,7 +92,7 @@ def _run(template: ChatTemplate, messages: Any, values: Mapping[str, Any]) -> st
     try:
         program = TemplateEnvironment().program(template.source)
         return program.render(messages=messages, add_generation_prompt=True, **values)
-    except Refused:
+    except (Refused, MemoryError):
         raise
     except Exception as error:  # a template is a program: it fails in any way that Python does
         why = str(error) or type(error).__name__

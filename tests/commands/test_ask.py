@@ -69,7 +69,7 @@ def test_ctrl_c_within_a_streamed_answer(endless):
 
 @posix
 def test_a_closed_pipe_ends_quietly(endless):
-    process = start("ask", COFFEE, "q", *endless, "--template", "vicuna")
+    process = start("ask", COFFEE, "q", *endless)
     assert process.stdout.read(1)
     process.stdout.close()
     code = process.wait(timeout=30)

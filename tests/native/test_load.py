@@ -90,7 +90,7 @@ def test_a_process_with_models_ends_cleanly(tiny):
     """Nothing is closed: the interpreter's exit frees in any order."""
     done = run_python(
         "import numpy as np, hired_gguf\n"
-        f"llm = hired_gguf.LlavaNext({str(tiny[0])!r}, {str(tiny[1])!r}, n_ctx=512, template='vicuna')\n"
+        f"llm = hired_gguf.LlavaNext({str(tiny[0])!r}, {str(tiny[1])!r}, n_ctx=512, n_threads=1)\n"
         "print(llm.ask(np.zeros((60, 80, 3), np.uint8), 'What?', max_tokens=3).completion_tokens)\n"
         "stream = llm.ask(None, 'What?', stream=True); next(stream)"
     )

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import random
 import signal
@@ -100,7 +99,6 @@ def die(llm, tasks, folder, at, times):
 
 
 if __name__ == "__main__":
-    logging.getLogger("hired_gguf").setLevel(logging.ERROR)  # no word about the template: stderr is looked at
     plan = json.loads(sys.argv[1])
     work = {"kill": kill, "die": die}[plan.pop("work")]
     folder = Path(plan.pop("folder"))

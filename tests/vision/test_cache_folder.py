@@ -164,7 +164,7 @@ def test_a_disk_that_does_not_work_is_one_warning(tiny, llama, folder, monkeypat
     else:
         folder.mkdir()
         monkeypatch.setattr("pathlib.Path.stat", refuse)
-    handler = HiREDChatHandler(tiny[1], n_threads=1, template="vicuna", cache_dir=folder, cache_bytes=0)
+    handler = HiREDChatHandler(tiny[1], n_threads=1, cache_dir=folder, cache_bytes=0)
     with caplog.at_level(logging.WARNING):
         assert ask(handler, llama) == ask(handler, llama) != ""
     assert handler.last_run.encoded_images == 1
