@@ -12,9 +12,9 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
-from .commands import ask, bench, chat, doctor, eval, explain, inspect, qa, quantize
 from .console.option_sources import fill
 from .console.terminal import say
 from .console.usage import UsageError
@@ -38,8 +38,11 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} ({self.prog} --help explains)")
 
 
-def build_parser() -> Parser:
-    """The whole command line."""
+COMMANDS = ("ask", "chat", "explain", "qa", "eval", "inspect", "doctor", "bench", "quantize")
+
+
+def build_parser(names: Sequence[str] = COMMANDS) -> Parser:
+    """The command line of these commands. Each is loaded here, since some bring large libraries."""
     parser = Parser(
         prog="hired-gguf",
         description="Ask LLaVA-Next models in GGUF files about pictures, keeping only the visual tokens\n"
@@ -49,8 +52,8 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"hired-gguf {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for command in (ask, chat, explain, qa, eval, inspect, doctor, bench, quantize):
-        command.add_parser(commands)
+    for name in names:
+        import_module(f".commands.{name}", __package__).add_parser(commands)
     return parser
 
 
@@ -75,8 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None, log: NativeLog) -> int:
-    args = build_parser().parse_args(argv)
-    args.command_line = shlex.join(["hired-gguf", *(sys.argv[1:] if argv is None else argv)])
+    words = list(sys.argv[1:] if argv is None else argv)
+    chosen = words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS
+    args = build_parser(chosen).parse_args(words)
+    args.command_line = shlex.join(["hired-gguf", *words])
     log.verbose = args.verbose > 0
     try:
         fill(args)

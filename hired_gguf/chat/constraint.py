@@ -13,7 +13,7 @@ from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from ..errors import NativeError
 from ..native.vocabulary import is_end, token_bytes
-from ..prompt.json_schema import JsonGrammar
+from ..prompt.json_grammar import JsonGrammar
 
 Scores = npt.NDArray[np.single]
 

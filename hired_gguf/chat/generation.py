@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llama_cpp
 
@@ -13,13 +13,15 @@ from ..context.prefill import Prefill
 from ..context.run import Run
 from ..native.llama import reseed, room
 from ..native.vocabulary import is_end, token_bytes
-from ..prompt.json_schema import JsonGrammar
+from ..prompt.json_grammar import JsonGrammar
 from ..prompt.sampling import sampler_options
 from .callbacks import Callbacks
-from .constraint import Constraint
 from .logprobs import Logprobs, joined
 from .request import Request
 from .text import AnswerText
+
+if TYPE_CHECKING:
+    from .constraint import Constraint
 
 REST_OF_CHARACTER = 3  # bytes, so at most as many tokens
 
@@ -42,8 +44,7 @@ class Generation:
         self._text = AnswerText(stop)
         self._shown = 0
         self._logprobs = None if request.logprobs is None else Logprobs(llama, request.logprobs)
-        is_json = isinstance(request.grammar, JsonGrammar)
-        self._constraint = Constraint(llama, request.grammar) if is_json else None  # type: ignore[arg-type]
+        self._constraint = _constraint(llama, request.grammar)
         self._made = {
             "id": f"cmpl-{uuid.uuid4()}",
             "object": "text_completion",
@@ -128,3 +129,12 @@ class Generation:
         logprobs = None if self._logprobs is None else self._logprobs.release(shown)
         choice = {"text": text, "index": 0, "logprobs": logprobs, "finish_reason": reason}
         return {**self._made, "choices": [choice]}
+
+
+def _constraint(llama: llama_cpp.Llama, grammar: object) -> Constraint | None:
+    """What holds the answer to a JSON schema, if it has one."""
+    if not isinstance(grammar, JsonGrammar):
+        return None
+    from .constraint import Constraint  # noqa: PLC0415  llguidance takes long to load
+
+    return Constraint(llama, grammar)

@@ -11,7 +11,7 @@ import llama_cpp
 from ..errors import PromptError
 from ..native.llama import keeps_logits, require_grammar
 from ..prompt.answer_formats import Tool, answer_grammar, as_tools, forced_tool
-from ..prompt.json_schema import JsonGrammar
+from ..prompt.json_grammar import JsonGrammar
 from ..prompt.pictures import refuse_picture
 from ..prompt.sampling import PASSED_ON, check_sampling, stop_strings
 from ..selection.budget import BUDGET_OPTIONS, TokenBudget

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import PromptError
-from .json_schema import JsonGrammar, schema_grammar
+from .json_grammar import JsonGrammar
 
 Tool = Mapping[str, Any]
 ToolChoice = str | Mapping[str, Any] | None
@@ -48,7 +48,7 @@ def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool |
 def answer_grammar(response_format: Mapping[str, Any] | None, tool: Tool | None) -> JsonGrammar | None:
     """The grammar that a response format or a forced tool asks for. Raises PromptError for another format."""
     if tool is not None:
-        return schema_grammar(tool["function"].get("parameters", {}), "the tool's parameters")
+        return _schema_grammar(tool["function"].get("parameters", {}), "the tool's parameters")
     if response_format is None:
         return None
     if not isinstance(response_format, Mapping):
@@ -58,10 +58,16 @@ def answer_grammar(response_format: Mapping[str, Any] | None, tool: Tool | None)
         return None
     if kind == "json_object":
         schema = response_format.get("schema")
-        return schema_grammar({"type": "object"} if schema is None else schema, "response_format.schema")
+        return _schema_grammar({"type": "object"} if schema is None else schema, "response_format.schema")
     if kind == "json_schema":
         spec = response_format.get("json_schema") or {}
         if "schema" not in spec:
             raise PromptError("response_format.json_schema holds no schema")
-        return schema_grammar(spec["schema"], "response_format.json_schema.schema")
+        return _schema_grammar(spec["schema"], "response_format.json_schema.schema")
     raise PromptError(f"response_format.type is {kind!r}; allowed: text, json_object, json_schema")
+
+
+def _schema_grammar(schema: Any, where: str) -> JsonGrammar:
+    from .json_schema import schema_grammar  # noqa: PLC0415  its libraries take long to load
+
+    return schema_grammar(schema, where)

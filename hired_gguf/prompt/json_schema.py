@@ -10,7 +10,6 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -22,17 +21,11 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from ..errors import PromptError
+from .json_grammar import JsonGrammar
 
 # A blank, or a line break with its indent, as models write them; without a bound one could go on for ever.
 _OPTIONS = {"whitespace_pattern": r"([ ]|\n[ \t]{0,20})?", "coerce_one_of": True, "lenient": False}
 _DRAFTS = (Draft202012Validator, Draft7Validator, Draft4Validator)
-
-
-@dataclass(frozen=True)
-class JsonGrammar:
-    """The grammar of a schema, in llguidance's own text."""
-
-    text: str
 
 
 def schema_grammar(schema: Any, where: str) -> JsonGrammar:

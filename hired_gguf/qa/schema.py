@@ -11,7 +11,7 @@ from typing import Any
 
 from ..chat.answer import Answer
 from ..errors import AnswerError, InputError
-from ..prompt.json_schema import JsonGrammar, schema_grammar, violation
+from ..prompt.json_grammar import JsonGrammar
 
 MAX_BYTES = 1 << 20
 
@@ -51,6 +51,8 @@ def _parse(text: str, where: str) -> Any:
 
 def make_grammar(schema: Mapping[str, Any]) -> JsonGrammar:
     """The grammar of a schema. Raises PromptError."""
+    from ..prompt.json_schema import schema_grammar  # noqa: PLC0415  its libraries take long to load
+
     return schema_grammar(schema, "schema")
 
 
@@ -67,6 +69,8 @@ def parse_answer(answer: Answer, schema: Mapping[str, Any]) -> Any:
             remedy = "raise max_tokens, or n_ctx where the context is full"
             raise AnswerError(f"the answer {where} and is not whole JSON: {error}; {remedy}") from None
         raise AnswerError(f"the answer is no JSON: {error}") from None
+    from ..prompt.json_schema import violation  # noqa: PLC0415
+
     if wrong := violation(value, schema):
         raise AnswerError(f"the answer is JSON but not by its schema: {wrong}")
     return value

@@ -8,7 +8,7 @@ import pytest
 
 from hired_gguf.errors import PromptError
 from hired_gguf.prompt.answer_formats import answer_grammar, as_tools, forced_tool
-from hired_gguf.prompt.json_schema import JsonGrammar
+from hired_gguf.prompt.json_grammar import JsonGrammar
 
 GRAPE = {"name": "grape", "parameters": {"type": "object", "properties": {}}}
 PEAR = {"name": "pear", "parameters": {"type": "object", "properties": {}}}
