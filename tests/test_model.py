@@ -175,6 +175,7 @@ def test_close_waits_for_an_answer(tiny):
     assert set(outcomes) <= {right, "closed"}
 
 
+@pytest.mark.slow
 def test_any_order_of_garbage(tiny):
     for _ in range(3):
         llm = new(tiny, n_ctx=512)

@@ -18,6 +18,7 @@ def spin(seconds):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/stat")
 def test_others_count_and_this_process_does_not():
     """A busy machine can only make both higher, up to all cores."""

@@ -45,6 +45,7 @@ def sound(pool):
     return pool.run(files(Case("sound", "answer")))["answer"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COUNTS)
 def test_no_case_kills_or_answers_wrongly(kind, pool, sound, tmp_path):
     before = pool.started

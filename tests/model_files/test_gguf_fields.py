@@ -25,6 +25,7 @@ def wrong_types() -> Iterator[tuple[str, str]]:
                 yield key, f"array[{kind}]"
 
 
+@pytest.mark.slow
 def test_every_key_with_every_wrong_type(tmp_path: Path) -> None:
     contents: dict[str, Any] = dict.fromkeys(KINDS, 1) | {"str": "mlp"}
     for key, kind in wrong_types():

@@ -197,6 +197,7 @@ def test_bad_tensors(tensor: Tensor, word: str, text: Forge, tmp_path: Path) -> 
     refuse(text.write(tmp_path / "a.gguf", data_size=4096), "'bad.tensor'", word)
 
 
+@pytest.mark.slow
 def test_truncation_at_every_header_byte_and_in_the_data(text: Forge, tmp_path: Path) -> None:
     path = text.write(tmp_path / "a.gguf")
     data = path.read_bytes()
@@ -220,6 +221,7 @@ class InitParams(ctypes.Structure):
     _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(header=damaged(good_mmproj(layers=1).header()))
 def test_what_is_accepted_ggml_accepts_too(header: bytes, ggml: ctypes.CDLL, tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def wrong_shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
             yield name, shape[::-1]
 
 
+@pytest.mark.slow
 def test_every_wrong_shape(tmp_path: Path) -> None:
     for name, shape in wrong_shapes():
         forge = GOOD.copy()
@@ -106,6 +107,7 @@ def allowed_types(name: str) -> set[str]:
     return {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL"}
 
 
+@pytest.mark.slow
 def test_every_wrong_type(tmp_path: Path) -> None:
     kinds = [
         "F32",

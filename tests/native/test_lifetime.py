@@ -157,6 +157,7 @@ def test_an_encoder_closed_under_way(tiny):
         encoder.encode(PICTURE)
 
 
+@pytest.mark.slow
 def test_a_handler_closed_under_way_loads_again(llm):
     right, stop = ask(llm), threading.Event()
 
@@ -175,6 +176,7 @@ def test_a_handler_closed_under_way_loads_again(llm):
 # Python's end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work", ["llm.ask(picture, 'What?', max_tokens=9, fresh=True)", "encoder.encode(picture)"]
 )
@@ -220,6 +222,7 @@ def test_python_ends_around_a_callback_that_never_returns(tiny, stage):
 # All at once
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory and descriptors are read from /proc")
 def test_a_thousand_mixed_requests_from_four_threads(tiny):
     """Two models, two encoders: right answers or the right refusals, and nothing is left behind."""

@@ -36,6 +36,7 @@ def is_refused(said):
     )
 
 
+@pytest.mark.slow
 def test_a_fork_before_the_first_question_works(scene):
     assert scene("before") == {
         "load and ask": 3,
@@ -46,6 +47,7 @@ def test_a_fork_before_the_first_question_works(scene):
     }
 
 
+@pytest.mark.slow
 def test_a_fork_after_it_is_refused_at_every_entry(scene):
     found = scene("after")
     assert (found.pop("close"), found.pop("the parent")) == ("closed", 3)
@@ -69,12 +71,14 @@ def test_a_fork_during_another_threads_question(scene):
     assert found == {"close": [None, True], "the parent": 3, "later": 3}
 
 
+@pytest.mark.slow
 def test_pools_of_processes(scene):
     found = scene("multiprocessing_way")
     assert is_refused(found["fork"])
     assert found["spawn"] == 3
 
 
+@pytest.mark.slow
 def test_a_child_can_end(scene):
     assert scene("exits") == {"code": 7, "the parent": 3}
 

@@ -166,6 +166,7 @@ GREEDY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", GREEDY)
 def test_a_template_is_stopped(kind, monkeypatch):
     monkeypatch.setattr(bounds, "MAX_SECONDS", 2.0)

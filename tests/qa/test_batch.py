@@ -328,6 +328,7 @@ def test_progress(llm, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_an_output_that_was_cut_off_is_completed(llm, tmp_path):
     """Some of the bytes; test_batch_cut.py has them all, with answers that cost nothing."""
     output, tasks = tmp_path / "o.jsonl", [task(question) for question in "QRST"]

@@ -61,6 +61,7 @@ def test_a_quantised_position_table_alone_moves_little(position, reference, tmp_
     assert cosines(rows(path), reference[True]).mean() > 0.999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MATRIX)
 def test_every_type_of_a_matrix_runs_in_every_place_that_takes_it(kind, small, tmp_path):
     """Width 256, which the blocks of all types divide."""
