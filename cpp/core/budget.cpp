@@ -4,11 +4,14 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 
 #include "core/error.h"
 
 namespace hired {
 namespace {
+
+constexpr double kMostWeight = 1e290;  // times any int it is still finite
 
 struct Entry {
     int index;
@@ -24,8 +27,8 @@ void check(int total, std::span<const double> weights, std::span<const int> capa
     }
     if (total < 0) throw InputError(text("[distribute] total is ", total, "; it must not be negative"));
     for (const double w : weights) {
-        if (!(w >= 0 && w <= 1e300)) {
-            throw InputError(text("[distribute] weight ", w, "; 0 to 1e300 is allowed"));
+        if (!(w >= 0 && w <= kMostWeight)) {
+            throw InputError(text("[distribute] weight ", w, "; 0 to 1e290 is allowed"));
         }
     }
     for (const int c : capacities) {
@@ -56,13 +59,22 @@ void share_out(std::vector<Entry>& open, int total, std::vector<int>& counts) {
     for (int i = 0; i < total; ++i) ++counts[open[i].index];
 }
 
+std::int64_t all_tokens(int partitions, int tokens) {
+    const std::int64_t all = std::int64_t{partitions} * tokens;
+    if (partitions < 1 || tokens < 1 || all > std::numeric_limits<int>::max()) {
+        throw InputError(text("[budget] ", partitions, " partitions of ", tokens,
+                              " tokens; both must be at least 1, their product at most 2147483647"));
+    }
+    return all;
+}
+
 }  // namespace
 
 int budget_tokens(double fraction, int partitions, int tokens) {
     if (!(fraction > 0 && fraction <= 1)) {
         throw BudgetError(text("[budget] fraction ", fraction, " is outside (0, 1]"));
     }
-    const std::int64_t all = std::int64_t{partitions} * tokens;
+    const std::int64_t all = all_tokens(partitions, tokens);
     const int count = static_cast<int>(fraction * static_cast<double>(all));
     if (count < 1) {
         throw BudgetError(
@@ -72,7 +84,7 @@ int budget_tokens(double fraction, int partitions, int tokens) {
 }
 
 int budget_tokens(long long count, int partitions, int tokens) {
-    const std::int64_t all = std::int64_t{partitions} * tokens;
+    const std::int64_t all = all_tokens(partitions, tokens);
     if (count < 1) throw BudgetError(text("[budget] ", count, " tokens; at least 1 is allowed"));
     if (count > all) throw BudgetError(text("[budget] ", count, " tokens exceed the ", all, " there are"));
     return static_cast<int>(count);
@@ -87,14 +99,15 @@ std::vector<int> distribute(int total, std::span<const double> weights, std::spa
     }
     for (bool filled = true; filled && !open.empty();) {
         set_quotas(open, total);
-        const auto full =
-            std::ranges::stable_partition(open, [](const Entry& e) { return e.quota < e.room; });
-        filled = !full.empty();
-        for (const Entry& e : full) {
-            counts[e.index] = e.room;
-            total -= e.room;
+        const auto has_room = [](const Entry& e) { return e.quota < e.room; };
+        // NOLINTNEXTLINE(modernize-use-ranges): clang before 16 rejects GCC's subrange
+        const auto full = std::stable_partition(open.begin(), open.end(), has_room);
+        filled = full != open.end();
+        for (auto e = full; e != open.end(); ++e) {
+            counts[e->index] = e->room;
+            total -= e->room;
         }
-        open.erase(full.begin(), full.end());
+        open.erase(full, open.end());
     }
     if (!open.empty()) share_out(open, total, counts);
     return counts;

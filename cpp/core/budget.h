@@ -6,6 +6,8 @@
 
 namespace hired {
 
+/// Both throw InputError: partitions or tokens below 1, or a product of them above 2147483647.
+
 /// floor(fraction * partitions * tokens). Throws BudgetError: fraction outside (0, 1], or too small for a
 /// token.
 int budget_tokens(double fraction, int partitions, int tokens);
@@ -17,7 +19,7 @@ int budget_tokens(long long count, int partitions, int tokens);
 /// reaches their capacity are filled, the rest is shared out again among the others; then floors, and the
 /// remainder goes to the largest fractions (lower index first). Weights that sum to zero count as free room.
 /// The result sums to exactly min(total, sum of capacities).
-/// Throws InputError: sizes differ, a negative number, a weight above 1e300 or not finite.
+/// Throws InputError: sizes differ, a negative number, a weight above 1e290 or not finite.
 std::vector<int> distribute(int total, std::span<const double> weights, std::span<const int> capacities);
 
 }  // namespace hired
