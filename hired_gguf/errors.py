@@ -11,6 +11,17 @@ def short(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def shown(value: object, most: int = 60) -> str:
+    """A caller's value for a message, like ``repr``, but short, and for any value.
+
+    ``repr`` itself raises for a whole number of more than 4300 digits, and where an object's own does.
+    """
+    try:
+        return short(repr(value), most)
+    except Exception:  # the object is somebody else's
+        return f"<{type(value).__name__}>"
+
+
 class HiredError(Exception):
     """Base of all errors raised on purpose by hired-gguf."""
 

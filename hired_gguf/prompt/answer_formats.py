@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import PromptError
+from ..errors import PromptError, shown
 from .json_grammar import JsonGrammar
 
 Tool = Mapping[str, Any]
@@ -36,13 +36,13 @@ def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool |
         return None
     function = tool_choice.get("function")
     if not isinstance(function, Mapping):
-        raise PromptError(f"tool_choice is {dict(tool_choice)!r}; it must hold a function with a name")
+        raise PromptError(f"tool_choice is {shown(dict(tool_choice))}; it must hold a function with a name")
     name = function.get("name")
     for tool in tools or []:
         if tool["function"]["name"] == name:
             return tool
     names = ", ".join(t["function"]["name"] for t in tools or []) or "none were given"
-    raise PromptError(f"tool_choice names {name!r}; tools: {names}")
+    raise PromptError(f"tool_choice names {shown(name)}; tools: {names}")
 
 
 def answer_grammar(response_format: Mapping[str, Any] | None, tool: Tool | None) -> JsonGrammar | None:
@@ -64,7 +64,7 @@ def answer_grammar(response_format: Mapping[str, Any] | None, tool: Tool | None)
         if "schema" not in spec:
             raise PromptError("response_format.json_schema holds no schema")
         return _schema_grammar(spec["schema"], "response_format.json_schema.schema")
-    raise PromptError(f"response_format.type is {kind!r}; allowed: text, json_object, json_schema")
+    raise PromptError(f"response_format.type is {shown(kind)}; allowed: text, json_object, json_schema")
 
 
 def _schema_grammar(schema: Any, where: str) -> JsonGrammar:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from ..errors import shown
 from .built_in import BUILT_IN, ChatTemplate
 
 YI_34B_WIDTH = 7168  # no other language model of a LLaVA has it
@@ -62,20 +63,20 @@ def trained_otherwise(facts: ModelFacts, source: str) -> ChatTemplate | None:
     is_34b = size is not None or (facts.architecture == "llama" and facts.width == YI_34B_WIDTH)
     if not is_34b or "<|im_start|>" not in source:
         return None
-    sign = f"general.name is {facts.name!r}" if size else f"its width is {facts.width}"
+    sign = f"general.name is {shown(facts.name)}" if size else f"its width is {facts.width}"
     why = f"LLaVA-1.6-34B was trained with this one and not with that of its file: {sign}"
     return replace(BUILT_IN["chatml"], why=why)
 
 
 def _family(facts: ModelFacts) -> tuple[str, str]:
     if re.search(WORDS["obsidian"], facts.name, re.IGNORECASE):  # its vocabulary may have ChatML's tokens
-        return "obsidian", f"general.name is {facts.name!r}"
+        return "obsidian", f"general.name is {shown(facts.name)}"
     for name, texts in TOKENS.items():
         if all(text in facts.special for text in texts):
             return name, f"its vocabulary has {' and '.join(texts)}"
     for name, pattern in WORDS.items():
         if re.search(pattern, facts.name, re.IGNORECASE):
-            return name, f"general.name is {facts.name!r}"
+            return name, f"general.name is {shown(facts.name)}"
     if facts.architecture in ARCHITECTURES:
-        return ARCHITECTURES[facts.architecture], f"general.architecture is {facts.architecture!r}"
-    return "vicuna", f"nothing in it names another (general.name is {facts.name!r})"
+        return ARCHITECTURES[facts.architecture], f"general.architecture is {shown(facts.architecture)}"
+    return "vicuna", f"nothing in it names another (general.name is {shown(facts.name)})"

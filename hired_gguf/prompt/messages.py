@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InputError, PromptError
+from ..errors import InputError, PromptError, shown
 from ..images.sources import ImageSource
 from .pictures import PART_TYPES, message_sources, part_source, refuse_picture
 
@@ -57,7 +57,7 @@ def user_message(text: str, image: Images = None) -> dict[str, Any]:
 def check_question_template(template: str) -> None:
     """Raise InputError unless a text around every question says where the question goes."""
     if not isinstance(template, str) or QUESTION_PLACEHOLDER not in template:
-        raise InputError(f"template is {template!r}; it must hold {QUESTION_PLACEHOLDER}")
+        raise InputError(f"template is {shown(template)}; it must hold {QUESTION_PLACEHOLDER}")
 
 
 def parse_messages(messages: Messages) -> list[Turn]:
@@ -74,7 +74,7 @@ def _turn(message: Mapping[str, Any], where: str) -> Turn:
         raise PromptError(f"{where} is a {type(message).__name__}; it must be a dict with role and content")
     role = message.get("role")
     if role not in ROLES:
-        raise PromptError(f"{where}.role is {role!r}; allowed: {', '.join(ROLES)}")
+        raise PromptError(f"{where}.role is {shown(role)}; allowed: {', '.join(ROLES)}")
     images = _images(message, role, where)
     extra = {key: value for key, value in message.items() if key not in READ}
     content = message.get("content")
@@ -115,7 +115,8 @@ def _part(item: Any, role: str, where: str) -> Part:
                 refuse_picture(key, item[key], f"{where}.{key}")
         return _text(item.get("text"), f"{where}.text")
     if kind not in PART_TYPES:
-        raise PromptError(f"{where}.type is {kind!r}; allowed: {', '.join(map(repr, ('text', *PART_TYPES)))}")
+        allowed = ", ".join(map(repr, ("text", *PART_TYPES)))
+        raise PromptError(f"{where}.type is {shown(kind)}; allowed: {allowed}")
     if role != "user":
         raise PromptError(f"{where} is an image in a {role} message; images belong in user messages")
     return ImagePart(part_source(item, where), where)

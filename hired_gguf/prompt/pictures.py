@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import PromptError
+from ..errors import PromptError, shown
 from ..images.sources import LoadedImage
 
 PART_TYPES = ("image_url", "image", "input_image")
@@ -89,7 +89,7 @@ def _item_source(item: Any, where: str) -> Any:
     if isinstance(item, Mapping):
         return part_source(item, where)
     if is_empty(item) or isinstance(item, (bool, int, float)):
-        raise PromptError(f"{where} is {item!r} and holds no image; {_GIVE}")
+        raise PromptError(f"{where} is {shown(item)} and holds no image; {_GIVE}")
     return plain_source(item)
 
 

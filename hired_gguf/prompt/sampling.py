@@ -12,7 +12,7 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
-from ..errors import PromptError
+from ..errors import PromptError, shown
 from ..model_files.gguf_fields import INT32_MAX
 from ..selection.budget import BUDGET_OPTIONS
 
@@ -78,7 +78,7 @@ def check_names(options: Mapping[str, Any]) -> None:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(known)}"
-            raise PromptError(f"there is no option {name!r}; {hint}")
+            raise PromptError(f"there is no option {shown(name)}; {hint}")
 
 
 def check_sampling(values: Mapping[str, Any], n_vocab: int) -> None:
@@ -88,9 +88,9 @@ def check_sampling(values: Mapping[str, Any], n_vocab: int) -> None:
     for name, (low, high) in _WHOLE_NUMBERS.items():
         value = values.get(name)
         if value is not None and not isinstance(value, (int, np.integer)):
-            raise PromptError(f"{name} is {value!r}; it must be a whole number")
+            raise PromptError(f"{name} is {shown(value)}; it must be a whole number")
         if value is not None and not low <= value <= high:
-            raise PromptError(f"{name} is {value}; allowed: {low} to {high}")
+            raise PromptError(f"{name} is {shown(value)}; allowed: {low} to {high}")
     temperature = values.get("temperature")
     if temperature is not None and temperature < 0:
         raise PromptError(f"temperature is {temperature}; it must be at least 0")
@@ -98,19 +98,35 @@ def check_sampling(values: Mapping[str, Any], n_vocab: int) -> None:
 
 
 def _number(name: str, value: Any) -> None:
+    value = value.item() if isinstance(value, np.generic) else value
     if value is not None and not isinstance(value, Real):
-        raise PromptError(f"{name} is {value!r}; it must be a number")
-    if value is not None and not math.isfinite(value):
-        raise PromptError(f"{name} is {value}; it must be finite")
+        raise PromptError(f"{name} is {shown(value)}; it must be a number")
+    if value is not None and not _is_finite(value):
+        raise PromptError(f"{name} is {shown(value)}; it must be finite")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number larger than any float
+        return False
 
 
 def _check_bias(bias: Any, n_vocab: int) -> None:
     if bias is not None and not isinstance(bias, Mapping):
         raise PromptError(f"logit_bias is a {type(bias).__name__}; it must be a dict of ids and numbers")
     for token, value in (bias or {}).items():
-        if not str(token).isdecimal() or int(token) >= n_vocab:
-            raise PromptError(f"logit_bias names token {token!r}; allowed: 0 to {n_vocab - 1}")
+        if not _is_token(token, n_vocab):
+            raise PromptError(f"logit_bias names token {shown(token)}; allowed: 0 to {n_vocab - 1}")
         _number(f"logit_bias[{token}]", value)
+
+
+def _is_token(token: Any, n_vocab: int) -> bool:
+    """Ids are numbers or, as JSON has its keys, their digits."""
+    if isinstance(token, str):
+        return token.isdecimal() and len(token) < 20 and int(token) < n_vocab
+    whole = isinstance(token, (int, np.integer)) and not isinstance(token, bool)
+    return whole and bool(0 <= token < n_vocab)
 
 
 def random_seed() -> int:
@@ -129,7 +145,7 @@ def stop_strings(stop: str | Sequence[str] | None, of_template: Sequence[str]) -
     for i, text in enumerate(given):
         where = "stop" if isinstance(stop, (str, bytes)) else f"stop[{i}]"
         if not isinstance(text, str):
-            raise PromptError(f"{where} is {text!r}; it must be a string")
+            raise PromptError(f"{where} is {shown(text)}; it must be a string")
         if not text:
             raise PromptError(f"{where} is an empty string, which stands in every answer; leave it out")
     return [*given, *(s for s in of_template if s not in given)]

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import PromptError
+from ..errors import PromptError, shown
 from .built_in import BUILT_IN, NAMES, ChatTemplate
 from .environment import check_syntax
 from .families import ModelFacts, guess_template, trained_otherwise
@@ -49,9 +49,9 @@ def named_template(wanted: str | os.PathLike[str]) -> ChatTemplate:
         )
     if isinstance(wanted, str) and wanted in BUILT_IN:
         return BUILT_IN[wanted]
-    path = Path(os.fsdecode(wanted)).expanduser()
+    path = _expanded(os.fsdecode(wanted))
     source = _source(_read(path, wanted), path)
-    check_syntax(source, f"template {str(path)!r}")
+    check_syntax(source, f"template {shown(str(path), 200)}")
     return ChatTemplate(source, name=str(path))
 
 
@@ -62,23 +62,31 @@ def template_identity(wanted: Template) -> str | None:
     return "sha256:" + hashlib.sha256(named_template(wanted).source.encode()).hexdigest()
 
 
+def _expanded(text: str) -> Path:
+    try:
+        return Path(os.path.expanduser(text))
+    except ValueError:  # no user can have that name
+        return Path(text)
+
+
 def _read(path: Path, wanted: str | os.PathLike[str]) -> str:
-    allowed = f"allowed: {NAMES}, the path of a Jinja file, or None for the model's own"
+    name = f"template {shown(str(path), 200)}"
     try:
         if not path.is_file():
-            raise PromptError(f"template is {os.fsdecode(wanted)!r}, which is no file; {allowed}")
+            allowed = f"allowed: {NAMES}, the path of a Jinja file, or None for the model's own"
+            raise PromptError(f"template is {shown(os.fsdecode(wanted), 200)}, which is no file; {allowed}")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, PromptError):
-            raise
-        raise PromptError(f"template {str(path)!r} cannot be read: {error}") from None
+    except OSError as error:
+        raise PromptError(f"{name} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # PromptError, and what a name that no file can have gives
+        raise error if isinstance(error, PromptError) else PromptError(f"{name}: {error}") from None
     if len(data) > MAX_BYTES:
-        raise PromptError(f"template {str(path)!r} is longer than {MAX_BYTES} bytes: no chat template")
+        raise PromptError(f"{name} is longer than {MAX_BYTES} bytes: no chat template")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise PromptError(f"template {str(path)!r} is not UTF-8 text: {error}") from None
+        raise PromptError(f"{name} is not UTF-8 text: {error}") from None
 
 
 def _source(text: str, path: Path) -> str:
@@ -89,12 +97,12 @@ def _source(text: str, path: Path) -> str:
         held = None
     if not isinstance(held, dict):
         if not text.strip():
-            raise PromptError(f"template {str(path)!r} is empty")
+            raise PromptError(f"template {shown(str(path), 200)} is empty")
         return text
     found = held.get("chat_template")
     if isinstance(found, list):  # several, by name
         by_name = {item.get("name"): item.get("template") for item in found if isinstance(item, dict)}
         found = by_name.get("default")
     if not isinstance(found, str):
-        raise PromptError(f"template {str(path)!r} is JSON without a text 'chat_template'")
+        raise PromptError(f"template {shown(str(path), 200)} is JSON without a text 'chat_template'")
     return found

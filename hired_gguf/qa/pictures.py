@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError
+from ..errors import ImageError, shown
 from ..images.load import load_image
 from ..images.sources import LoadedImage, describe, read_image
 from .task import Task
@@ -24,7 +24,7 @@ def group_by_image(tasks: Sequence[Task]) -> Iterator[list[int]]:
     groups: dict[str, dict[Any, list[int]]] = {}
     for index, task in enumerate(tasks):
         group = groups.setdefault(_name(task), {})
-        group.setdefault(repr(task.budget), []).append(index)
+        group.setdefault(shown(task.budget), []).append(index)
     for budgets in groups.values():
         yield [index for indexes in budgets.values() for index in indexes]
 
@@ -34,7 +34,9 @@ def _name(task: Task) -> str:
     image = task.image
     if isinstance(image, (str, os.PathLike)):
         return f"path {os.fsdecode(image)}"
-    return digest(image) if isinstance(image, (bytes, Image.Image, np.ndarray)) else f"none {image!r}"
+    if isinstance(image, (bytes, Image.Image, np.ndarray)):
+        return digest(image)
+    return f"none {shown(image, 1000)}"
 
 
 def digest(content: bytes | Image.Image | np.ndarray[Any, Any]) -> str:

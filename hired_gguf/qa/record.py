@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from ..chat.answer import Answer
-from ..errors import CrashError
+from ..errors import CrashError, shown
 from ..native.load import VERSION
 from .settings import QaSettings
-from .task import Task
+from .task import MOST_ID, Task
 
 #: See docs/qa.md for the fields.
 Record = dict[str, Any]
@@ -62,8 +61,8 @@ def make_record(
 
 
 def _plain(value: Any) -> Any:
-    sound = isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
-    return value if sound else repr(value)
+    sound = isinstance(value, str) or (isinstance(value, (int, float)) and abs(value) < MOST_ID)
+    return value if sound else shown(value, 1000)
 
 
 def with_labels(record: Record, task: Task) -> Record:

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import HiredError, InputError, short
+from ..errors import HiredError, InputError, shown
 from ..images.sources import describe
 from ..model_files.gguf_fields import INT32_MAX
 from ..selection.budget import TokenBudget
 from .schema import load_schema
 
+#: Numbers as ids are smaller; Python writes none of more than 4300 digits.
+MOST_ID = 10**1000
 #: What a task may hold; ``image`` and ``question`` it must.
 FIELDS = ("image", "question", "id", "budget", "max_tokens", "schema")
 
@@ -72,7 +74,8 @@ def make_task(fields: Mapping[str, Any], number: int) -> Task:
     """
     given = {name: None if _missing(fields.get(name)) else fields[name] for name in FIELDS}
     for name in ("id", "budget", "max_tokens", "schema"):
-        if not str(given[name]).strip():
+        value = given[name]
+        if isinstance(value, str) and not value.strip():
             given[name] = None
     error: HiredError | None = None
     checked: dict[str, Any] = {"id": number}
@@ -98,23 +101,21 @@ def _absent(name: str, number: int) -> Any:
 def _id(value: Any) -> str | int:
     if isinstance(value, str):
         return str(value)
-    if _is_whole(value):
+    if _is_whole(value) and abs(value) < MOST_ID:
         return int(value)
-    raise InputError(f"id is {short(repr(value))}; allowed: a string or a whole number")
+    raise InputError(f"id is {shown(value)}; allowed: a string or a whole number of at most 1000 digits")
 
 
 def _image(value: Any) -> Any:
     allowed = (str, os.PathLike, bytes, Image.Image, np.ndarray)
     if isinstance(value, allowed) and not (isinstance(value, (str, bytes)) and not value):
         return value
-    raise InputError(
-        f"image is {short(repr(value))}; allowed: a path, a URL, bytes, a PIL image or a uint8 array"
-    )
+    raise InputError(f"image is {shown(value)}; allowed: a path, a URL, bytes, a PIL image or a uint8 array")
 
 
 def _question(value: Any) -> str:
     if not isinstance(value, str):
-        raise InputError(f"question is {short(repr(value))}; allowed: a string")
+        raise InputError(f"question is {shown(value)}; allowed: a string")
     if not value.strip():
         raise InputError("question is empty")
     try:
@@ -131,7 +132,7 @@ def _budget(value: Any) -> int | float:
 def _max_tokens(value: Any) -> int:
     if _is_whole(value) and 1 <= value <= INT32_MAX:
         return int(value)
-    raise InputError(f"max_tokens is {short(repr(value))}; allowed: a whole number from 1 to {INT32_MAX}")
+    raise InputError(f"max_tokens is {shown(value)}; allowed: a whole number from 1 to {INT32_MAX}")
 
 
 _CHECKS = {
@@ -153,4 +154,6 @@ def _is_whole(value: Any) -> bool:
 def identity(task: Task) -> str:
     """The fields that make it another task, as JSON: all but id and image."""
     fields = [task.question, task.budget, task.max_tokens, task.schema]
+    if task.error is not None:
+        fields = [shown(field, 1000) for field in fields]  # as they were given, so JSON may not hold them
     return json.dumps(fields, default=repr)

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypedDict, Union
 
-from ..errors import BudgetError
+from ..errors import BudgetError, shown
 from .policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _budget(value: Any) -> int | float:
     elif _is_a(Real, value) and 0 < value <= 1:
         return float(value)
     raise BudgetError(
-        f"[config] budget is {value!r}; "
+        f"[config] budget is {shown(value)}; "
         "allowed: a number of tokens from 1 (an int), or a fraction in (0, 1] (a float)"
     )
 
@@ -115,18 +115,20 @@ def _budget(value: Any) -> int | float:
 def _tokens(value: Any) -> int:
     if _is_a(Integral, value) and 1 <= value <= _MOST_TOKENS:
         return int(value)
-    raise BudgetError(f"[config] tokens is {value!r}; allowed: a number of visual tokens from 1 (an int)")
+    raise BudgetError(
+        f"[config] tokens is {shown(value)}; allowed: a number of visual tokens from 1 (an int)"
+    )
 
 
 def _alpha(value: Any) -> float:
     if _is_a(Real, value) and 0 <= value <= 1:
         return float(value)
-    raise BudgetError(f"[config] alpha is {value!r}; allowed: a number in [0, 1]")
+    raise BudgetError(f"[config] alpha is {shown(value)}; allowed: a number in [0, 1]")
 
 
 def _require_name(argument: str, value: object, allowed: Iterable[str]) -> None:
     if not isinstance(value, str) or value not in allowed:
-        raise BudgetError(f"[config] {argument} is {value!r}; allowed: {', '.join(allowed)}")
+        raise BudgetError(f"[config] {argument} is {shown(value)}; allowed: {', '.join(allowed)}")
 
 
 #: What holds where a caller says nothing.

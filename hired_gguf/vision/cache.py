@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..model_files.mmproj import MmprojInfo
 from ..native.kernels import kernels_used
 from ..native.load import PIN, core
@@ -114,7 +114,7 @@ class EncodingCache:
 
 def _bytes(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InputError(f"{name} is {value!r}; allowed: a whole number of bytes, 0 or more")
+        raise InputError(f"{name} is {shown(value)}; allowed: a whole number of bytes, 0 or more")
     return value
 
 

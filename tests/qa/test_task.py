@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
+import hostile
 import numpy as np
 import pytest
 from pictures import picture
 
-from hired_gguf import BudgetError, InputError, PromptError
+from hired_gguf import BudgetError, HiredError, InputError, PromptError
+from hired_gguf.qa.pictures import group_by_image
+from hired_gguf.qa.record import make_record
+from hired_gguf.qa.settings import QaSettings
 from hired_gguf.qa.task import identity, make_task, make_tasks
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+@pytest.mark.parametrize("name", hostile.VALUES)
+@pytest.mark.parametrize("field", ["image", "question", "id", "budget", "max_tokens", "schema"])
+def test_any_value_is_a_task_that_a_record_can_name(field, name):
+    value = hostile.VALUES[name]
+    tasks = make_tasks([{"image": "a", "question": "Q", field: value}, {"image": "a", "question": "R"}])
+    assert isinstance(tasks[0].error, HiredError | None)
+    assert sorted(index for group in group_by_image(tasks) for index in group) == [0, 1]
+    assert identity(tasks[0]) != identity(tasks[1])
+    settings = QaSettings("m", "p")
+    json.dumps(make_record("k", tasks[0], settings, error=tasks[0].error))
 
 
 def test_what_is_missing_is_the_runs_own():
@@ -36,6 +54,11 @@ def test_numbers_of_numpy_and_pandas():
         ({"question": "\ud800"}, InputError, "question holds a lone surrogate at character 0"),
         ({"id": {}}, InputError, "id is {}; allowed: a string or a whole number"),
         ({"id": True}, InputError, "id is True"),
+        (
+            {"id": 10**1000},
+            InputError,
+            "id is 1000.*; allowed: a string or a whole number of at most 1000 digits",
+        ),
         ({"budget": "half"}, BudgetError, "budget is 'half'; allowed: a number of tokens from 1"),
         ({"budget": 1.5}, BudgetError, "budget is 1.5"),
         ({"budget": float("inf")}, BudgetError, "budget is inf"),
