@@ -5,10 +5,17 @@ Each also derives from the built-in exception that a caller would expect, so ``e
 
 from __future__ import annotations
 
+import re
+
 
 def short(text: str, most: int = 60) -> str:
     """A value's text for a message, cut if it is longer than ``most`` characters."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def without_addresses(text: str) -> str:
+    """A text without the places in memory that Python puts into it; a message may go to anyone."""
+    return re.sub(r"\s*\bat 0x[0-9a-fA-F]+", "", text)
 
 
 def shown(value: object, most: int = 60) -> str:
@@ -17,7 +24,9 @@ def shown(value: object, most: int = 60) -> str:
     ``repr`` itself raises for a whole number of more than 4300 digits, and where an object's own does.
     """
     try:
-        return short(repr(value), most)
+        return short(without_addresses(repr(value)), most)
+    except MemoryError:
+        raise
     except Exception:  # the object is somebody else's
         return f"<{type(value).__name__}>"
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..errors import ImageError
+from ..errors import ImageError, short
 from ..files import open_regular
 from .fetch import fetch_url
 
@@ -47,7 +47,7 @@ def describe(source: object) -> str:
         return f"data: URL of {len(text)} characters"
     if text[:4].lower() == "http":
         text = re.sub(r"//[^/]*@", "//", text.partition("?")[0])
-    return repr(text if len(text) <= 200 else text[:200] + "...")
+    return short(repr(text), 210)
 
 
 def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BYTES) -> Any:

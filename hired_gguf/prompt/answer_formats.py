@@ -30,7 +30,7 @@ def as_tools(
 
 def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool | None:
     """The tool that must be called, if one must. Raises PromptError for a name that no tool has."""
-    if tool_choice == "required" and tools is not None and len(tools) == 1:
+    if isinstance(tool_choice, str) and tool_choice == "required" and tools is not None and len(tools) == 1:
         return tools[0]
     if not isinstance(tool_choice, Mapping):
         return None
@@ -39,7 +39,7 @@ def forced_tool(tools: Sequence[Tool] | None, tool_choice: ToolChoice) -> Tool |
         raise PromptError(f"tool_choice is {shown(dict(tool_choice))}; it must hold a function with a name")
     name = function.get("name")
     for tool in tools or []:
-        if tool["function"]["name"] == name:
+        if isinstance(name, str) and tool["function"]["name"] == name:
             return tool
     names = ", ".join(t["function"]["name"] for t in tools or []) or "none were given"
     raise PromptError(f"tool_choice names {shown(name)}; tools: {names}")
@@ -53,7 +53,8 @@ def answer_grammar(response_format: Mapping[str, Any] | None, tool: Tool | None)
         return None
     if not isinstance(response_format, Mapping):
         raise PromptError(f"response_format is a {type(response_format).__name__}; it must be a dict")
-    kind = response_format.get("type", "text")
+    given = response_format.get("type", "text")
+    kind = given if isinstance(given, str) else None  # an array is compared item by item
     if kind == "text":
         return None
     if kind == "json_object":
@@ -64,7 +65,7 @@ def answer_grammar(response_format: Mapping[str, Any] | None, tool: Tool | None)
         if "schema" not in spec:
             raise PromptError("response_format.json_schema holds no schema")
         return _schema_grammar(spec["schema"], "response_format.json_schema.schema")
-    raise PromptError(f"response_format.type is {shown(kind)}; allowed: text, json_object, json_schema")
+    raise PromptError(f"response_format.type is {shown(given)}; allowed: text, json_object, json_schema")
 
 
 def _schema_grammar(schema: Any, where: str) -> JsonGrammar:

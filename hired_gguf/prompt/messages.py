@@ -73,12 +73,12 @@ def _turn(message: Mapping[str, Any], where: str) -> Turn:
     if not isinstance(message, Mapping):
         raise PromptError(f"{where} is a {type(message).__name__}; it must be a dict with role and content")
     role = message.get("role")
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:  # an array is compared item by item
         raise PromptError(f"{where}.role is {shown(role)}; allowed: {', '.join(ROLES)}")
     images = _images(message, role, where)
     extra = {key: value for key, value in message.items() if key not in READ}
     content = message.get("content")
-    if images and (content is None or content == ""):
+    if images and (content is None or (isinstance(content, str) and not content)):
         return Turn(role, images, extra)
     return Turn(role, (*images, *_parts(content, role, extra, f"{where}.content")), extra)
 
@@ -94,11 +94,16 @@ def _images(message: Mapping[str, Any], role: str, where: str) -> tuple[Part, ..
 def _parts(content: Any, role: str, extra: Mapping[str, Any], where: str) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (_text(content, where),)
-    if content is None and role == "assistant" and (extra.get("tool_calls") or extra.get("function_call")):
+    if content is None and role == "assistant" and _has_calls(extra):
         return ()
     if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
         raise PromptError(f"{where} is a {type(content).__name__}; it must be a string or a list of parts")
     return tuple(_part(item, role, f"{where}[{j}]") for j, item in enumerate(content))
+
+
+def _has_calls(extra: Mapping[str, Any]) -> bool:
+    calls = (extra.get(key) for key in ("tool_calls", "function_call"))
+    return any(isinstance(call, (list, tuple, Mapping)) and len(call) > 0 for call in calls)
 
 
 def _part(item: Any, role: str, where: str) -> Part:
@@ -109,12 +114,13 @@ def _part(item: Any, role: str, where: str) -> Part:
     kind = item.get("type")
     if kind is None:
         kind = next((name for name in ("text", "image", "image_url") if name in item), None)
-    if kind in TEXT_TYPES:
+    named = kind if isinstance(kind, str) else None
+    if named in TEXT_TYPES:
         for key in item:
             if key not in ("type", "text"):
                 refuse_picture(key, item[key], f"{where}.{key}")
         return _text(item.get("text"), f"{where}.text")
-    if kind not in PART_TYPES:
+    if named not in PART_TYPES:
         allowed = ", ".join(map(repr, ("text", *PART_TYPES)))
         raise PromptError(f"{where}.type is {shown(kind)}; allowed: {allowed}")
     if role != "user":

@@ -21,6 +21,7 @@ PART_TYPES = ("image_url", "image", "input_image")
 _SOURCES = ("image", "image_url", "url", "path", "data", "base64", "bytes", "source")
 _ELSEWHERE = ("file_id", "file", "fileId", "file_uri")  # on somebody's server
 _GIVE = "give a path, a data: URL, bytes, an image or an array"
+_DEEPEST = 8  # dicts in dicts; clients send two
 _NAMES = {"image", "img", "picture", "photo", "attachment", "file", "video", "document", "screenshot"}
 _MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|BM|II\*\0|MM\0\*", re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24}")
@@ -28,21 +29,28 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24}")
 
 def part_source(part: Mapping[str, Any], where: str) -> Any:
     """The picture of a part of a message. Raises PromptError for none, for two, and for one elsewhere."""
+    for _ in range(_DEEPEST):
+        key = _source_key(part, where)
+        value = part[key]
+        if not isinstance(value, Mapping):
+            return _encoded(value) if key in ("data", "base64") else plain_source(value)
+        part, where = value, f"{where}.{key}"
+    raise PromptError(f"{where} holds no image, but one dict in another; {_GIVE}")
+
+
+def _source_key(part: Mapping[str, Any], where: str) -> str:
     found = [key for key in _SOURCES if not is_empty(part.get(key))]
-    if not found:
-        if named := next((key for key in _ELSEWHERE if not is_empty(part.get(key))), None):
-            raise PromptError(f"{where}.{named} names a file on a server, which cannot be read; {_GIVE}")
-        key = next(
-            (key for key in _SOURCES if key in part),
-            "image_url" if part.get("type") == "image_url" else "image",
-        )
-        raise PromptError(f"{where}.{key} holds no image; {_GIVE}")
     if len(found) > 1:
         raise PromptError(f"{where} holds {' and '.join(found)}: one picture a part")
-    value = part[found[0]]
-    if isinstance(value, Mapping):
-        return part_source(value, f"{where}.{found[0]}")
-    return _encoded(value) if found[0] in ("data", "base64") else plain_source(value)
+    if found:
+        return found[0]
+    if named := next((key for key in _ELSEWHERE if not is_empty(part.get(key))), None):
+        raise PromptError(f"{where}.{named} names a file on a server, which cannot be read; {_GIVE}")
+    key = next(
+        (key for key in _SOURCES if key in part),
+        "image_url" if part.get("type") == "image_url" else "image",
+    )
+    raise PromptError(f"{where}.{key} holds no image; {_GIVE}")
 
 
 def message_sources(message: Mapping[str, Any], where: str) -> list[tuple[Any, str]]:
@@ -107,10 +115,17 @@ def _is_base64_picture(text: str) -> bool:
 
 
 def _is_picture(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(map(_is_picture, value))
-    if isinstance(value, Mapping):
-        return any(_is_picture(held) for held in value.values())
-    if isinstance(value, str):
-        return value[:11].lower() == "data:image/" or _is_base64_picture(value)
-    return isinstance(value, (bytes, np.ndarray, Image.Image, LoadedImage))
+    """Whether it is, or holds at any depth, what a picture may be given as."""
+    waiting, seen = [value], set()
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, (list, tuple, Mapping)):
+            if id(item) not in seen:  # else a list that holds itself has no end
+                seen.add(id(item))
+                waiting.extend(item.values() if isinstance(item, Mapping) else item)
+        elif isinstance(item, str):
+            if item[:11].lower() == "data:image/" or _is_base64_picture(item):
+                return True
+        elif isinstance(item, (bytes, np.ndarray, Image.Image, LoadedImage)):
+            return True
+    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 
 class Unshown:
     """Raises in ``repr`` and ``str``."""
@@ -29,6 +31,7 @@ def values() -> dict[str, object]:
         "object": object(),
         "infinity": float("inf"),
         "empty set": set(),
+        "array": np.zeros((2, 2, 3), np.uint8),
     }
 
 
