@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import PromptError
+from ..errors import PromptError, short, without_addresses
 from .built_in import NAMES, ChatTemplate
 from .environment import Refused, TemplateEnvironment
 from .messages import ImagePart, Part, TextPart, Turn
@@ -95,7 +95,7 @@ def _run(template: ChatTemplate, messages: Any, values: Mapping[str, Any]) -> st
     except (Refused, MemoryError):
         raise
     except Exception as error:  # a template is a program: it fails in any way that Python does
-        why = str(error) or type(error).__name__
+        why = short(without_addresses(str(error)), 300) or type(error).__name__
         raise PromptError(f"{_what(template)} failed ({why}); choose template= {NAMES}") from error
 
 

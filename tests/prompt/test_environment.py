@@ -11,7 +11,7 @@ import pytest
 from golden_pair import assistant, image, system, user
 
 from hired_gguf.errors import PromptError
-from hired_gguf.prompt import bounds
+from hired_gguf.prompt import bounds, environment
 from hired_gguf.prompt.built_in import ChatTemplate
 from hired_gguf.prompt.messages import ImagePart, TextPart, parse_messages
 from hired_gguf.prompt.templates import render
@@ -161,6 +161,28 @@ GREEDY = {
     "{% set n.l = n.l + ['x' * 9999999] %}{% endfor %}",
     "hoard of calls": "{% set s = 'x' * 9999999 %}{% set n = namespace(l=[]) %}{% for i in range(9999) %}"
     "{% set n.l = n.l + [s.upper()] %}{% endfor %}",
+    "lists of lists": "{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = [n.x, n.x] %}"
+    "{% endfor %}{{ n.x }}",
+    "lists compared": "{% set n = namespace(x=[1], y=[1]) %}{% for i in range(60) %}"
+    "{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}{% endfor %}{{ n.x == n.y }}",
+    "tuples as keys": "{% set n = namespace(x=(1,)) %}{% for i in range(60) %}{% set n.x = (n.x, n.x) %}"
+    "{% endfor %}{{ {n.x: 1} }}",
+    "namespaces in namespaces": "{% set n = namespace(x=namespace(a=1)) %}{% for i in range(60) %}"
+    "{% set n.x = namespace(a=n.x, b=n.x) %}{% endfor %}{{ n.x }}",
+    "sum of lists": "{% set x = [[0] * 9999] * 9999 %}{{ x | sum(start=[]) | length }}",
+    "sum of short lists": "{% set x = [[0] * 99] * 9999 %}{{ x | sum(start=[]) | length }}",
+    "to_bytes": "{{ (1).to_bytes(10**10, 'big') }}",
+    "bytes": "{{ 'a'.encode() * 10**10 }}",
+    "translate": "{{ ('a' * 99999).translate({97: 'b' * 99999}) }}",
+    "indented json": "{{ [[[[1]]]] | tojson(indent=10**9) }}",
+    "indented by text": "{{ [[[[1]]]] | tojson(indent='x' * 99999) }}",
+    "words in a loop": "{% for i in range(99999) %}" + "x" * 999 + "{% endfor %}",
+    "words in a macro": "{% macro f() %}"
+    + "x" * 99999
+    + "{% endmacro %}{% for i in range(9999) %}{{ f() }}{% endfor %}",
+    "slices": "{% set s = 'x' * 999999 %}{% for i in range(9999) %}{% set t = s[1:] %}{% endfor %}",
+    "searches": "{% set x = range(99999) | list %}{% for i in x %}{{ -1 in x }}{% endfor %}",
+    "tests": "{% for i in range(9999) %}{{ range(99999) | select('in', 'x' * 9999) | list }}{% endfor %}",
     "range": "{{ range(10**11) | list }}",
     "cycles": "{% for i in range(99999) %}{{ (range(99999) | list) | length }}{% endfor %}",
 }
@@ -169,7 +191,7 @@ GREEDY = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", GREEDY)
 def test_a_template_is_stopped(kind, monkeypatch):
-    monkeypatch.setattr(bounds, "MAX_SECONDS", 2.0)
+    monkeypatch.setattr(bounds, "MAX_SECONDS", 0.5)
     started = time.monotonic()
     with pytest.raises(PromptError, match=r"the model's chat template failed \(.*choose template= vicuna"):
         prompt(GREEDY[kind] + "{{ messages[0].content }}")
@@ -182,6 +204,20 @@ def test_formats_of_everyday_are_served():
         "{{ '%05.1f' | format(2.5) }}{{ messages[0].content }}"
     )
     assert prompt(source) == '20240101 **x** {"a": {"b": 3}}{"a": 7}002.5Q'
+
+
+@pytest.mark.parametrize("name", environment.LEFT_OUT)
+def test_filters_that_no_chat_template_needs_are_not_there(name):
+    with pytest.raises(PromptError, match=f"No filter named '{name}'"):
+        prompt("{{ 'a' | " + name + " }}{{ messages[0].content }}")
+
+
+def test_messages_of_templates_are_short_and_name_no_place_in_memory():
+    for source in ("{{ raise_exception('x' * 99999) }}", "{{ ('x' * 99999).y.z }}", "{{ cycler(1) + 1 }}"):
+        with pytest.raises(PromptError) as caught:
+            prompt(source)
+        assert len(str(caught.value)) < 1000
+        assert "0x" not in str(caught.value)
 
 
 def test_what_stopped_it_is_told():
