@@ -18,6 +18,11 @@ def without_addresses(text: str) -> str:
     return re.sub(r"\s*\bat 0x[0-9a-fA-F]+", "", text)
 
 
+def printable(text: object) -> str:
+    """A text that any terminal and file takes: halves of characters are shown by their numbers."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
 def shown(value: object, most: int = 60) -> str:
     """A caller's value for a message, like ``repr``, but short, and for any value.
 

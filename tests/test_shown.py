@@ -6,6 +6,7 @@ import hostile
 import pytest
 
 from hired_gguf import TokenBudget, errors
+from hired_gguf.images.load import load_image
 from hired_gguf.prompt.answer_formats import answer_grammar, forced_tool
 from hired_gguf.prompt.messages import check_question_template, parse_messages
 from hired_gguf.prompt.sampling import check_sampling
@@ -79,3 +80,16 @@ def test_what_is_shown_of_a_value():
     assert errors.shown(hostile.Unshown()) == "<Unshown>"
     assert errors.shown(object()) == "<object object>"
     assert errors.shown([object()]) == "[<object object>]"
+
+
+@pytest.mark.parametrize(
+    "url", ["data:te\udcffxt;base64,AAAA", "data:image/png;base64,\ud800", "/a\ud800", "~\ud800/a"]
+)
+def test_an_image_source_that_cannot_be_printed_has_a_message_that_can(url):
+    with pytest.raises(errors.ImageError) as caught:
+        load_image(url)
+    str(caught.value).encode()
+
+
+def test_what_is_printable():
+    assert errors.printable("a\ud800é") == "a\\ud800é"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..errors import ImageError, short
+from ..errors import ImageError, printable, short
 from ..files import open_regular
 from .fetch import fetch_url
 
@@ -65,7 +65,7 @@ def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BY
     try:
         return read_bytes(source, max_bytes)
     except ValueError as error:  # ImageError, and what a name that no file can have gives
-        raise ImageError(f"{name}: {error}") from None
+        raise ImageError(f"{name}: {printable(error)}") from None
 
 
 def read_bytes(source: object, max_bytes: int) -> bytes:
