@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads what others made. `tests/fuzz/run.py` is the command."""
