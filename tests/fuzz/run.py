@@ -50,6 +50,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all if none")
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: %(default)s)")
     parser.add_argument(
+        "--seed", type=int, default=0, help="the same one tries the same inputs first (default: a random one)"
+    )
+    parser.add_argument(
         "--replay", action="store_true", help="try the inputs of the repository, and no others"
     )
     options = parser.parse_args()
@@ -84,7 +87,7 @@ def run(name: str, options: argparse.Namespace) -> bool:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as scratch:
         found = Path(scratch) if options.replay else FOUND / name
         (found / "corpus").mkdir(parents=True, exist_ok=True)
-        command = replaying(name, seeds) if options.replay else fuzzing(name, options.seconds, found)
+        command = replaying(name, seeds) if options.replay else fuzzing(name, options, found)
         with (found / "log").open("wb") as log:
             where = {"env": environment(scratch), "cwd": scratch}
             ended = subprocess.run(command, stdout=log, stderr=log, check=False, **where)
@@ -102,12 +105,13 @@ def replaying(name: str, seeds: list[str]) -> list[str]:
     return [str(CORE), *seeds] if name == "core" else [sys.executable, "-m", "fuzzing.child", name, *seeds]
 
 
-def fuzzing(name: str, seconds: int, found: Path) -> list[str]:
+def fuzzing(name: str, options: argparse.Namespace, found: Path) -> list[str]:
     """The command that fuzzes: from both folders of inputs, new ones go into the first."""
     start = [str(CORE), "-max_len=1024"]
     if name != "core":
         start = [sys.executable, "-m", "fuzzing.child", "--atheris", name]
-    limits = [f"-max_total_time={seconds}", f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEGABYTES}"]
+    limits = [f"-max_total_time={options.seconds}", f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEGABYTES}"]
+    limits.append(f"-seed={options.seed}")
     return [
         *start, *limits, f"-artifact_prefix={found}/", "-print_final_stats=1",
         str(found / "corpus"), str(HERE / "corpus" / name),
