@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an answer must not fail for want of a character
+    warnings.filterwarnings("ignore", module="PIL")  # what it says of odd EXIF names no file
     with NativeLog() as log:
         try:
             return _run(argv, log)

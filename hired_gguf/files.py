@@ -1,22 +1,26 @@
-"""Files of any kind: opened without blocking, and replaced so that nobody ever sees half of one."""
+"""Files of any kind: named as people name them, opened without blocking, replaced as a whole."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import os
+import re
 import secrets
+import shlex
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
+from urllib.parse import unquote
 
 import platformdirs
 
-from .errors import HiredError
+from .errors import HiredError, InputError
 
 PART = ".part"  # how the names of unfinished files end
+_QUOTES = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # the last two from word processors
 
 #: What a file system says that cannot do a thing at all, as network shares do. Damage says something else.
 UNABLE = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.EPERM)
@@ -32,7 +36,7 @@ def user_folder(kind: Literal["config", "cache"]) -> Path:
     """
     chosen = os.environ.get("HIRED_GGUF_CACHE") if kind == "cache" else None
     if chosen:
-        return Path(chosen)
+        return Path(given_path(chosen))
     try:
         return _system_folder(kind)
     except RuntimeError:  # no HOME, and no entry in the system's list of users
@@ -44,6 +48,46 @@ def _system_folder(kind: Literal["config", "cache"]) -> Path:
     if kind == "config":
         return platformdirs.user_config_path("hired-gguf", appauthor=False, roaming=True)
     return platformdirs.user_cache_path("hired-gguf", appauthor=False)
+
+
+def given_path(given: str | os.PathLike[str], folder: str | os.PathLike[str] = "") -> str:
+    """The path that somebody means by a text, seen from ``folder``.
+
+    What exists by the very name is meant. Else a leading ``~`` is the home folder; and in a ``str``, what a
+    terminal writes where a file is dropped is undone: quotes around it, blanks about it, backslashes before
+    blanks and signs (not on Windows, where they part folders), ``file:``. Raises InputError for a ``file:``
+    URL that names another host.
+    """
+    text = os.fsdecode(given)
+    if not text or os.path.lexists(os.path.join(folder, text)):
+        return os.path.join(folder, text)
+    if isinstance(given, str):
+        text = _unquoted(text)
+        if text[:5].lower() == "file:":
+            text = _path_of_url(text)
+    return os.path.join(folder, os.path.expanduser(text))
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    is_quoted = len(text) > 1 and _QUOTES.get(text[0]) == text[-1]
+    if os.name != "nt" and (is_quoted or re.search(r"\\[^\w/]", text)):
+        with suppress(ValueError):  # quotes that do not pair
+            words = shlex.split(text)
+            if len(words) == 1 and words[0] != text:
+                return words[0]
+    return text[1:-1] if is_quoted else text
+
+
+def _path_of_url(url: str) -> str:
+    path = url[5:]
+    if path.startswith("//"):
+        host, slash, path = path[2:].partition("/")
+        if host.lower() not in ("", "localhost"):
+            raise InputError("a file: URL cannot name another host")
+        path = slash + path
+    path = unquote(path, errors="surrogateescape")
+    return path[1:] if os.name == "nt" and re.match("/[A-Za-z]:", path) else path
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO | None:

@@ -20,6 +20,7 @@ from .context.prefill import state_of
 from .context.run import Run
 from .context.visual_rows import Selector
 from .errors import ClosedError
+from .files import given_path
 from .model_files.mmproj import Mmproj
 from .native.cpu import on_gpu
 from .native.handled_llama import load_llama
@@ -63,10 +64,10 @@ class LlavaNext(Closing):
     """A language model and its vision encoder, with a budget of visual tokens.
 
     ``budget``, and ``tokens``, ``policy``, ``alpha``, ``allocation``, ``selection`` and ``newlines`` beside
-    it, are those of `TokenBudget.changed`; ``template``, ``allow_http``, ``on_progress``, ``cache_bytes`` and
-    ``cache_dir`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones included.
-    ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for one;
-    ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
+    it, are those of `TokenBudget.changed`; ``template``, ``allow_http``, ``max_pixels``, ``on_progress``,
+    ``cache_bytes`` and ``cache_dir`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones
+    included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for
+    one; ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
 
     Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded, NativeError if
     llama.cpp cannot load the model or give it a context of that size, TypeError for an unknown option.
@@ -81,6 +82,7 @@ class LlavaNext(Closing):
         n_gpu_layers: int = -1,
         **options: Unpack[ModelOptions],
     ) -> None:
+        model = given_path(model)
         given: dict[str, Any] = {**options}
         own = {name: given.pop(name) for name in HandlerOptions.__annotations__ if name in given}
         _require_known(given)
@@ -196,6 +198,7 @@ class LlavaNext(Closing):
             retry_errors=retry_errors,
             force=force,
             allow_http=self.handler.allow_http,
+            max_pixels=self.handler.max_pixels,
             on_progress=on_progress,
         )
 

@@ -14,7 +14,7 @@ from ..context.prefill import Prefill, freshen, prefill, state_of
 from ..context.run import Run
 from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from ..errors import PromptError
-from ..images.load import load_image
+from ..images.load import MAX_PIXELS, load_image, require_max_pixels
 from ..images.sources import ImageSource
 from ..model_files.mmproj import Mmproj, read_mmproj
 from ..model_files.pair import check_pair
@@ -46,6 +46,7 @@ class HandlerOptions(BudgetOptions, total=False):
     template: Template
     on_progress: Progress | None
     allow_http: bool
+    max_pixels: int
     cache_bytes: int
     cache_dir: str | os.PathLike[str] | None
     n_threads: int | None
@@ -62,10 +63,10 @@ class HiREDChatHandler:
     the handler takes the same names for itself alone.
     ``template`` is "vicuna", "mistral", "chatml", "llama-3", "phi-3", "obsidian", the path of a Jinja file,
     or None for the model's own; where the model has none, the one that its name and vocabulary tell of, with
-    a word in the log. ``allow_http`` lets image URLs be fetched. ``last_run`` is the latest call's record.
-    Encoded images stay in memory, up to ``cache_bytes`` (0 for none), and in files under ``cache_dir``, up to
-    4 GiB: as private as the images. The other options are those of `VisionEncoder`, which loads at the first
-    image that is in neither.
+    a word in the log. ``allow_http`` lets image URLs be fetched; ``max_pixels`` is that of `load_image`.
+    ``last_run`` is the latest call's record. Encoded images stay in memory, up to ``cache_bytes`` (0 for
+    none), and in files under ``cache_dir``, up to 4 GiB: as private as the images. The other options are
+    those of `VisionEncoder`, which loads at the first image that is in neither.
 
     Mirrors the protocol of llama_cpp/llama_chat_format.py (LlamaChatCompletionHandler). The file is checked
     here: raises ModelFormatError or one of its kind, BudgetError, InputError, PromptError.
@@ -78,6 +79,7 @@ class HiREDChatHandler:
         template: Template = None,
         on_progress: Progress | None = None,
         allow_http: bool = False,
+        max_pixels: int = MAX_PIXELS,
         cache_bytes: int = 512 << 20,
         cache_dir: str | os.PathLike[str] | None = None,
         n_threads: int | None = None,
@@ -90,7 +92,8 @@ class HiREDChatHandler:
         self.template = template
         self._chosen = None if template is None else named_template(template)
         self.on_progress = on_progress
-        self.allow_http = allow_http
+        require_max_pixels(max_pixels)
+        self.allow_http, self.max_pixels = allow_http, max_pixels
         self.info = read_mmproj(mmproj)
         self.last_run = Run()
         self._told: set[str] = set()
@@ -196,7 +199,8 @@ class HiREDChatHandler:
 
     def _open_picture(self, llama: llama_cpp.Llama, source: ImageSource) -> TiledPicture:
         """Load and tile. Raises ImageError, ModelMismatchError."""
-        picture = TiledPicture.of(load_image(source, allow_http=self.allow_http), self.info)
+        loaded = load_image(source, allow_http=self.allow_http, max_pixels=self.max_pixels)
+        picture = TiledPicture.of(loaded, self.info)
         check_pair(self.info, llama.n_embd(), llama.model_path)
         return picture
 

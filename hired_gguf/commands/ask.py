@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     sources = [args.image, *args.more]
     if sources.count("-") > 1:
         raise UsageError("'-' stands for standard input, which can be only one of the pictures")
-    pictures = [loading.load_picture(source, args.allow_http) for source in sources]
+    pictures = [loading.load_picture(source, args) for source in sources]
     pair = loading.model_pair(args)
     with StatusLine() as status, loading.load_model(args, pair, status) as llm:
         asked = llm.ask(pictures, args.question, stream=True, **option_groups.answer_options(args))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,14 +16,16 @@ from ..chat.conversation import Chat
 from ..console import loading, option_groups, option_types
 from ..console.terminal import StatusLine, is_terminal, print_answer, print_summary, say
 from ..console.usage import UsageError
-from ..errors import HiredError
+from ..errors import HiredError, InputError
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_one
+from ..files import given_path
+from ..images.find import SUFFIXES
 from ..images.sources import LoadedImage
 from ..model import LlavaNext
 
 HELP = """\
-  /image PATH   add a picture to your next message
+  /image PATH   add a picture to your next message; so does a line that is only its path (drop the file)
   /budget B     keep this many visual tokens from now on (0.2 a fraction, 640 a number)
   /explain      draw what was kept of the last answered question's pictures, to overlay-N.png
   /reset        forget the conversation and its pictures
@@ -61,7 +64,7 @@ def add_parser(commands: option_groups.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Talk until the input ends. 1 if a message of a script failed."""
-    pictures = [loading.load_picture(args.image, args.allow_http)] if args.image else []
+    pictures = [loading.load_picture(args.image, args)] if args.image else []
     pair = loading.model_pair(args)
     with StatusLine() as status, loading.load_model(args, pair, status) as llm:
         status.clear()
@@ -94,6 +97,14 @@ def read_lines(take: Callable[[str], bool], interactive: bool) -> None:
 def _edit_lines() -> None:
     with suppress(ImportError):  # not on Windows
         import readline  # noqa: F401, PLC0415  importing it gives input() editing and history
+
+
+def is_picture_path(line: str) -> bool:
+    """Whether a line is only the path of a picture that is there, as a terminal writes a dropped one."""
+    with suppress(InputError, ValueError):
+        path = given_path(line)
+        return path.lower().endswith(SUFFIXES) and os.path.isfile(path)
+    return False
 
 
 @dataclass(frozen=True)
@@ -136,10 +147,13 @@ class Session:
         if name == "/quit":
             return False
         try:
-            if not line.startswith("/"):
-                self._answer(line)
-            elif name in self._commands:
+            if name in self._commands:
                 self._commands[name](argument.strip())
+            elif is_picture_path(line):
+                self._add_picture(line)
+                say(f"{line} is added to your next message, as by /image")
+            elif not line.startswith("/"):
+                self._answer(line)
             else:
                 say(f"no such command: {name}; /help lists them")
         except KeyboardInterrupt:
@@ -179,7 +193,7 @@ class Session:
             print(f"drawn in {_write_new(drawing)}", flush=True)
 
     def _add_picture(self, source: str) -> None:
-        self._pictures = [*self._pictures, loading.load_picture(source, self._args.allow_http)]
+        self._pictures = [*self._pictures, loading.load_picture(source, self._args)]
 
     def _set_budget(self, text: str) -> None:
         try:

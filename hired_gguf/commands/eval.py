@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     check_results(args)
     try:
         settings = EvalSettings(args.seed, args.max_tokens, args.question_template, args.system)
-        given = None if args.tasks == BUILTIN else read_pictures(Path(args.tasks))
+        given = None if args.tasks == BUILTIN else read_pictures(Path(args.tasks), args.max_pixels)
     except InputError as error:
         raise UsageError(str(error)) from error
     pair = loading.model_pair(args)

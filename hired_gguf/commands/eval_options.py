@@ -39,6 +39,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("tasks").add_argument
     add(
         "--tasks",
+        type=option_types.path_text,
         default=BUILTIN,
         metavar="FILE.jsonl",
         help="JSON Lines with image, question and answers, optionally id and kind (default: builtin)",
@@ -103,7 +104,7 @@ def _add_answer_options(parser: argparse.ArgumentParser) -> None:
         help=f"longest answer in tokens (default: {EvalSettings.max_tokens})",
     )
     option_groups.add_template_options(group, f"{QUESTION_PLACEHOLDER} Answer in one word.")
-    add_shared(group, [SHARED["system"]])
+    add_shared(group, [SHARED["system"], SHARED["max-pixels"]])
 
 
 def names(allowed: Collection[str]) -> Callable[[str], list[str]]:

@@ -12,7 +12,8 @@ from ..console.usage import UsageError
 from ..explain.counts import count_table
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_all, draw_one, numbers
-from ..files import write_whole
+from ..files import given_path, write_whole
+from ..images.data_urls import is_data_url
 from ..images.sources import LoadedImage
 from ..reporting import Table
 from ..selection.budget import TokenBudget
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{str(path)!r} is the picture itself: name another file")
     if out == args.json:
         raise UsageError(f"{str(out)!r} is named for the drawing and for the numbers")
-    picture = loading.load_picture(args.image, args.allow_http)
+    picture = loading.load_picture(args.image, args)
     budget = args.token_budget
     wanted = [budget.changed(allocation=name) for name in args.compare or [budget.allocation]]
     with StatusLine() as status:
@@ -115,14 +116,15 @@ def run(args: argparse.Namespace) -> int:
 
 def default_name(image: str) -> Path:
     """photo-overlay.png for pictures/photo.jpg; overlay.png for what has no name."""
-    nameless = image == "-" or ":" in image[2:]  # a URL; Windows has a colon at 1
-    return Path("overlay.png" if nameless else f"{Path(image).stem}-overlay.png")
+    nameless = image == "-" or is_data_url(image) or "://" in image.strip()[:8]
+    path = None if nameless else Path(given_path(image))
+    return Path(f"{path.stem}-overlay.png" if path else "overlay.png")
 
 
 def same_file(path: Path, image: str) -> bool:
     """Whether both name one file that is there."""
     try:
-        return path.samefile(image)
+        return path.samefile(given_path(image))
     except (OSError, ValueError):
         return False
 

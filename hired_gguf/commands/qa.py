@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ..console import loading, option_groups
+from ..console import loading, option_groups, option_types
 from ..console.option_table import ANSWER, add_shared
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
@@ -67,6 +67,7 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     add("--question", action="append", metavar="TEXT", help="a question about every picture; repeatable")
     add(
         "--input",
+        type=option_types.path_text,
         metavar="FILE",
         help="JSON Lines or CSV with image and question, optionally id, budget, max_tokens, schema; "
         "- for standard input",
@@ -78,6 +79,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add(
         "--output",
+        type=option_types.path_text,
         metavar="FILE",
         help="JSON Lines file that the next start goes on with (default: standard output, which starts anew)",
     )
@@ -171,6 +173,7 @@ def _answer(
             retry_errors=args.retry_errors,
             force=args.force,
             allow_http=args.allow_http,
+            max_pixels=args.max_pixels,
             on_progress=status.note,
         )
         with closing(records):

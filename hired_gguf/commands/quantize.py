@@ -52,7 +52,7 @@ def add_parser(commands: option_groups.Commands) -> None:
     )
     add = parser.add_argument
     add("mmproj", metavar="MMPROJ", type=option_types.existing_file, help="the vision file to read")
-    add("out", metavar="OUT", type=Path, help="the file to write")
+    add("out", metavar="OUT", type=option_types.path, help="the file to write")
     add(
         "--type",
         type=tensor_type,
@@ -88,7 +88,7 @@ def tensor_type(text: str) -> str:
 
 def existing_path(text: str) -> Path:
     """A file or folder that is there."""
-    path = Path(text)
+    path = option_types.path(text)
     if not path.exists():
         raise argparse.ArgumentTypeError(f"no such file or folder: {text!r}")
     return path

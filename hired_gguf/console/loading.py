@@ -23,18 +23,18 @@ BUILT_IN = (
 )
 
 
-def load_picture(source: str, allow_http: bool) -> LoadedImage:
-    """Decode a file, a URL, or standard input ("-"). Raises ImageError, UsageError."""
-    if source.lower().startswith(("http://", "https://")) and not allow_http:
+def load_picture(source: str, args: argparse.Namespace) -> LoadedImage:
+    """Decode a file, a URL, or standard input ("-") as the options say. Raises ImageError, UsageError."""
+    if source.strip().lower().startswith(("http://", "https://")) and not args.allow_http:
         raise UsageError("the picture is a URL: give --allow-http to let it be fetched")
     if source != "-":
-        return LoadedImage(load_image(source, allow_http=allow_http))
+        return LoadedImage(load_image(source, allow_http=args.allow_http, max_pixels=args.max_pixels))
     if sys.stdin is None or is_terminal(sys.stdin):
         raise UsageError(
             "'-' reads a picture from standard input, but standard input is a terminal or closed: "
             "pipe a file into it"
         )
-    return LoadedImage(load_image(sys.stdin.buffer.read(MAX_BYTES + 1)))
+    return LoadedImage(load_image(sys.stdin.buffer.read(MAX_BYTES + 1), max_pixels=args.max_pixels))
 
 
 def model_pair(args: argparse.Namespace) -> tuple[Path, Path]:
@@ -71,6 +71,7 @@ def load_encoder(args: argparse.Namespace, mmproj: Path, status: StatusLine) -> 
         n_threads=args.threads,
         device=args.device,
         flash_attention=args.flash_attention,
+        max_pixels=args.max_pixels,
         verbose=args.verbose > 0,
     )
 
@@ -91,6 +92,7 @@ def load_model(
         budget=args.token_budget,
         template=args.template,
         allow_http=args.allow_http,
+        max_pixels=args.max_pixels,
         on_progress=on_progress or status.progress,
         n_ctx=args.n_ctx,
         n_gpu_layers=args.gpu_layers,

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..errors import BudgetError, HiredError
-from ..files import user_folder
+from ..errors import BudgetError, HiredError, InputError
+from ..files import given_path, user_folder
 from ..selection.budget import DEFAULT as DEFAULT_BUDGET
 from ..selection.budget import TokenBudget
 from .option_table import BUDGET, SHARED, SharedOption
@@ -107,14 +107,10 @@ def _from_file(option: SharedOption, file: ConfigFile) -> Any:
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
         raise UsageError(f"{file.path}: {option.name} is {shown}; allowed: {ALLOWED[option.kinds]}")
     try:
-        text = str(file.path.parent / Path(value).expanduser()) if option.is_path else str(value)
+        text = given_path(value, file.path.parent) if option.is_path else str(value)
         return option.convert(text)
-    except argparse.ArgumentTypeError as error:
+    except (argparse.ArgumentTypeError, InputError) as error:
         raise UsageError(f"{file.path}: {option.name}: {error}") from None
-    except RuntimeError:  # of expanduser
-        raise UsageError(
-            f"{file.path}: {option.name} is {value!r}, and there is no such home folder"
-        ) from None
 
 
 def read_config(given: str | None) -> ConfigFile:
@@ -124,7 +120,9 @@ def read_config(given: str | None) -> ConfigFile:
     """
     chosen = given or os.environ.get("HIRED_GGUF_CONFIG")
     try:
-        path = Path(chosen) if chosen else user_folder("config") / "hired-gguf.toml"
+        path = Path(given_path(chosen)) if chosen else user_folder("config") / "hired-gguf.toml"
+    except InputError as error:  # a URL of another host
+        raise UsageError(f"the file of options {chosen!r}: {error}") from None
     except HiredError:  # nowhere for it to be
         return ConfigFile(Path("(no home folder)"), False, {})
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..images.load import MAX_PIXELS
 from ..model_files.gguf_fields import INT32_MAX
 from ..prompt.templates import BUILT_IN
 from ..selection.budget import DEFAULT
@@ -188,6 +189,14 @@ ANSWER = (
         False,
         option_types.yes_or_no,
         (bool,),
+    ),
+    SharedOption(
+        "max-pixels",
+        "size of the largest picture that is decoded; a JPEG may have twice as many (default: 100000000)",
+        MAX_PIXELS,
+        option_types.number(int, 1, 2**31 - 1),
+        _WHOLE,
+        "N",
     ),
 )
 SHARED = {option.name: option for option in (*MODEL, *BUDGET, *ANSWER)}

@@ -8,18 +8,32 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import BudgetError, PromptError
+from ..errors import BudgetError, InputError, PromptError
+from ..files import given_path
 from ..native.load import core
 from ..prompt.templates import named_template
 from ..selection.budget import TokenBudget
 
 
+def path_text(text: str) -> str:
+    """A path as people and terminals write it; "-" and URLs stay."""
+    try:
+        return given_path(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def path(text: str) -> Path:
+    """The same as a path."""
+    return Path(path_text(text))
+
+
 def existing_file(text: str) -> Path:
     """A file that is there."""
-    path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{'not a' if path.exists() else 'no such'} file: {text!r}")
-    return path
+    file = path(text)
+    if not file.is_file():
+        raise argparse.ArgumentTypeError(f"{'not a' if file.exists() else 'no such'} file: {text!r}")
+    return file
 
 
 def template(text: str) -> str:
@@ -48,12 +62,12 @@ def budgets(text: str) -> list[int | float]:
 
 def new_file(text: str) -> Path:
     """A file that can be written."""
-    path = Path(text)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    file = path(text)
+    if file.is_dir() or not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
         raise argparse.ArgumentTypeError(
             f"the file {text!r} cannot be written: its folder is missing or read-only"
         )
-    return path
+    return file
 
 
 def json_target(text: str) -> Path | str:

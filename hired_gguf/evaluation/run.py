@@ -71,7 +71,7 @@ def answer_all(
     require_layers((one.layers for one in configurations), llm.handler.info.executed_layers)
     done, total = 0, count(pictures) * len(configurations)
     for picture in pictures:
-        image = LoadedImage(load_image(picture.load()))
+        image = LoadedImage(load_image(picture.load(), max_pixels=llm.handler.max_pixels))
         tiling = tiling_of(llm.handler.info, (image.image.height, image.image.width))
         needed = [patches_of(question.characters, tiling) for question in picture.questions]
         attention = attention_for(llm.handler, image, configurations)

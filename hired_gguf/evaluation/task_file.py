@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, short
-from ..images.load import load_image
+from ..files import given_path
+from ..images.load import MAX_PIXELS, load_image
 from ..qa.inputs import json_object, numbered_lines
 from .matching import normalise
 from .tasks import EvalPicture, EvalQuestion
 
 
-def read_pictures(path: Path) -> list[EvalPicture]:
+def read_pictures(path: Path, max_pixels: int = MAX_PIXELS) -> list[EvalPicture]:
     """The pictures of a file, in the order of their first questions.
 
     Each line is an object with ``image`` (a path, seen from the file's folder), ``question``, and ``answers``
     (a list, any of which is right) or ``answer``; it may have ``id`` and ``kind``. Other fields are ignored,
     as are empty lines. Raises InputError, naming file, line and field.
     """
+    path = Path(given_path(path))
     found: dict[Path, list[EvalQuestion]] = {}
     try:
         with path.open("rb") as file:
@@ -34,7 +36,8 @@ def read_pictures(path: Path) -> list[EvalPicture]:
             found.setdefault(image, []).append(question)
     if not found:
         raise InputError(f"{path} holds no questions")
-    return [EvalPicture(str(image), partial(load_image, image), tuple(qs)) for image, qs in found.items()]
+    load = partial(load_image, max_pixels=max_pixels)
+    return [EvalPicture(str(image), partial(load, image), tuple(qs)) for image, qs in found.items()]
 
 
 def _parse(line: str, number: int, path: Path) -> tuple[Path, EvalQuestion]:
@@ -68,7 +71,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _image(fields: Mapping[str, Any], folder: Path) -> Path:
-    path = folder / _text(fields, "image")
+    path = Path(given_path(_text(fields, "image"), folder))
     if not path.is_file():
         raise InputError(f"image {str(path)!r} is {'not a' if path.exists() else 'no such'} file")
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image
 
 from ..errors import InputError
-from ..images.load import load_image
+from ..images.load import MAX_PIXELS, load_image
 from ..images.sources import ImageSource
 from ..selection.selection import Selection
 from .counts import partition_counts, partition_names
@@ -17,8 +17,8 @@ from .shade import heat, kept_patches, strengths
 
 def require_picture(selection: Selection, image: ImageSource) -> Image.Image:
     """The picture of a selection. Raises InputError for one of another size, ImageError."""
-    picture = load_image(image)
     expected = tuple(selection.tiling.image_size_hw)
+    picture = load_image(image, max_pixels=max(MAX_PIXELS, expected[0] * expected[1]))
     if (picture.height, picture.width) != expected:
         raise InputError(
             f"[overlay] the picture is {picture.height} x {picture.width} (height x width); "

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..errors import ImageError, printable, short
-from ..files import open_regular
+from ..errors import ImageError, InputError, printable, short
+from ..files import given_path, open_regular
+from .data_urls import is_data_url, read_data_url
 from .fetch import fetch_url
 
 
@@ -43,7 +42,7 @@ def describe(source: object) -> str:
     if not isinstance(source, (str, os.PathLike)):
         return f"<{type(source).__name__}>"
     text = os.fsdecode(source)
-    if text[:5].lower() == "data:":
+    if is_data_url(text):
         return f"data: URL of {len(text)} characters"
     if text[:4].lower() == "http":
         text = re.sub(r"//[^/]*@", "//", text.partition("?")[0])
@@ -58,10 +57,10 @@ def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BY
     if not isinstance(source, (str, os.PathLike)):
         return source
     name = describe(source)
-    if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
+    if isinstance(source, str) and source.strip()[:8].lower().startswith(("http://", "https://")):
         if not allow_http:
             raise ImageError(f"{name}: http is off; pass allow_http=True, or download the picture first")
-        return fetch_url(source, max_bytes=max_bytes)
+        return fetch_url(source.strip(), max_bytes=max_bytes)
     try:
         return read_bytes(source, max_bytes)
     except ValueError as error:  # ImageError, and what a name that no file can have gives
@@ -69,21 +68,22 @@ def read_image(source: Any, *, allow_http: bool = False, max_bytes: int = MAX_BY
 
 
 def read_bytes(source: object, max_bytes: int) -> bytes:
-    """What a path or a ``file:`` or ``data:`` URL holds. Only a ``str`` can be a URL.
+    """What a path (see `given_path`) or a ``file:`` or ``data:`` URL holds. Only a ``str`` can be a URL.
 
     Raises ImageError, without the source's name, for what is missing, not a regular file or too large.
     """
     if not isinstance(source, (str, os.PathLike)):
         raise ImageError("expected a path, a URL, bytes, a PIL image or a uint8 array")
-    text = os.fsdecode(source)
-    scheme = re.match(r"(data|file):|[a-z][a-z0-9+.-]*://", text, re.IGNORECASE)
-    if scheme is None or not isinstance(source, str):
-        return _read_file(text, max_bytes)
-    if text[:5].lower() == "data:":
-        return _data_url(text)
-    if text[:5].lower() == "file:":
-        return _read_file(_file_url_path(text), max_bytes)
-    raise ImageError("only file:, data:, http: and https: URLs are read")
+    if isinstance(source, str) and not os.path.lexists(source):
+        if is_data_url(source):
+            return read_data_url(source)
+        scheme = re.match(r"\s*([a-z][a-z0-9+.-]*)://", source, re.IGNORECASE)
+        if scheme and scheme[1].lower() != "file":
+            raise ImageError("only file:, data:, http: and https: URLs are read")
+    try:
+        return _read_file(given_path(source), max_bytes)
+    except InputError as error:
+        raise ImageError(str(error)) from None
 
 
 def _read_file(path: str, max_bytes: int) -> bytes:
@@ -100,29 +100,3 @@ def _read_file(path: str, max_bytes: int) -> bytes:
         raise ImageError("no such file") from None
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}") from None
-
-
-def _file_url_path(url: str) -> str:
-    path = url[5:]
-    if path.startswith("//"):
-        host, slash, path = path[2:].partition("/")
-        if host.lower() not in ("", "localhost"):
-            raise ImageError("a file: URL cannot name another host")
-        path = slash + path
-    return unquote(path, errors="surrogateescape")
-
-
-def _data_url(url: str) -> bytes:
-    header, comma, payload = url[5:].partition(",")
-    if not comma:
-        raise ImageError("has no comma")
-    media, *parameters = (part.strip().lower() for part in header.split(";"))
-    if media not in ("", "application/octet-stream") and not media.startswith("image/"):
-        raise ImageError(f"holds {media[:40]}, not an image")
-    data = unquote_to_bytes(payload)
-    if "base64" not in parameters[-1:]:
-        return data
-    try:
-        return base64.b64decode(data, validate=True)
-    except ValueError as error:
-        raise ImageError(f"has damaged base64: {error}") from None

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ..files import given_path
 from .gguf_header import MAX_KEYS, Header, open_header
 from .gguf_values import GGUFType, Value, read_metadata
 from .not_gguf import unfinished
@@ -88,7 +89,7 @@ def read_gguf(path: str | os.PathLike[str]) -> GGUFFile:
 
     Raises FileNotFoundError for a path that does not exist and ModelFormatError for all else that is wrong.
     """
-    with open_header(Path(path)) as header:
+    with open_header(Path(given_path(path))) as header:
         version = _read_version(header)
         n_tensors = header.count("the number of tensors", MAX_TENSORS)
         n_keys = header.count("the number of metadata keys", MAX_KEYS)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NumericError
-from ..files import replacing
+from ..files import given_path, replacing
 from ..progress import Progress
 from .gguf_copy import BLOCKS, new_header, padding, plan_tensors
 from .gguf_file import GGUFFile, TensorInfo, read_gguf
@@ -47,7 +47,7 @@ def quantize_mmproj(
     """
     number = TYPES[parse_type(type)]
     file = read_gguf(read_mmproj(source).path)
-    path = Path(target)
+    path = Path(given_path(target))
     _check_target(file.path, path, force)
     tensors = plan_tensors(file, matrix_types(file, type))
     numbers = {"general.file_type": number, "general.quantization_version": int(gguf.GGML_QUANT_VERSION)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..chat.answer import Answer, Answerer
 from ..errors import ClosedError, CrashError, ForkError
+from ..images.load import MAX_PIXELS
 from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..prompt.sampling import random_seed
 from . import schema
@@ -36,6 +37,7 @@ def ask_many(
     retry_errors: bool = False,
     force: bool = False,
     allow_http: bool = False,
+    max_pixels: int = MAX_PIXELS,
     on_progress: OnProgress | None = None,
 ) -> Generator[Record, None, None]:
     """See `LlavaNext.ask_many`: check the tasks now, then yield their records.
@@ -56,6 +58,7 @@ def ask_many(
                 in_order=not as_completed,
                 retry_errors=retry_errors,
                 allow_http=allow_http,
+                max_pixels=max_pixels,
                 on_progress=on_progress,
             )
 
@@ -71,6 +74,7 @@ def run_batch(
     in_order: bool = True,
     retry_errors: bool = False,
     allow_http: bool = False,
+    max_pixels: int = MAX_PIXELS,
     on_progress: OnProgress | None = None,
 ) -> Generator[Record, None, None]:
     """Yield the record of every task once, in the order of the tasks or as they are completed.
@@ -79,7 +83,7 @@ def run_batch(
     ends the run (an interrupt, the caller) leaves the store so that the next run goes on. Raises OSError if
     the store cannot be written, ClosedError, ForkError.
     """
-    keys = TaskKeys(tasks, settings, allow_http=allow_http)
+    keys = TaskKeys(tasks, settings, allow_http=allow_http, max_pixels=max_pixels)
     progress = BatchProgress(len(tasks), len(keys.groups))
     if store.resumed:
         keys.find_all()

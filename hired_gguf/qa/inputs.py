@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import InputError
-from ..images.find import find_pictures
+from ..files import given_path
+from ..images.find import find_pictures, once
 
 Fields = dict[str, Any]
 
@@ -21,7 +22,7 @@ MAX_LINE = 64 << 20
 
 def every_question(images: Iterable[str], questions: Sequence[str]) -> list[Fields]:
     """Every question about every picture, picture by picture. Raises InputError where there is none."""
-    found = list(dict.fromkeys(path for image in images for path in find_pictures(image)))
+    found = once(path for image in images for path in find_pictures(image))
     return [{"image": path, "question": question} for path in found for question in questions]
 
 
@@ -40,8 +41,9 @@ def read_tasks(source: str) -> list[Fields]:
             )
         return _parse(sys.stdin.buffer, "standard input", "")
     try:
-        with Path(source).open("rb") as file:
-            return _parse(file, repr(source), Path(source).suffix.lower())
+        path = Path(given_path(source))
+        with path.open("rb") as file:
+            return _parse(file, repr(source), path.suffix.lower())
     except OSError as error:
         raise InputError(f"{source!r} cannot be read: {error.strerror}") from None
 
@@ -87,6 +89,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _rows(text: str, name: str) -> Iterator[Fields]:
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))  # 131072 is less than a data: URL
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = [column.strip() for column in reader.fieldnames or []]

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
+from ..images.load import MAX_PIXELS
 from .pictures import Picture, group_by_image
 from .settings import QaSettings
 from .task import Task, identity
@@ -18,10 +19,18 @@ class TaskKeys:
     ``groups`` are the indexes of tasks with one image, as they are worked on.
     """
 
-    def __init__(self, tasks: Sequence[Task], settings: QaSettings, *, allow_http: bool) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        settings: QaSettings,
+        *,
+        allow_http: bool,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         self.by_task: list[str | None] = [None] * len(tasks)
         self.groups = list(group_by_image(tasks))
-        self._tasks, self._settings, self._allow_http = tasks, settings, allow_http
+        self._tasks, self._settings = tasks, settings
+        self._allow_http, self._max_pixels = allow_http, max_pixels
         self._seen: Counter[str] = Counter()
 
     def find_all(self) -> None:
@@ -42,4 +51,4 @@ class TaskKeys:
 
     def picture(self, group: Sequence[int]) -> Picture:
         """The picture of a group, not read yet."""
-        return Picture(self._tasks[group[0]].image, self._allow_http)
+        return Picture(self._tasks[group[0]].image, self._allow_http, self._max_pixels)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError, shown
-from ..images.load import load_image
+from ..images.load import MAX_PIXELS, load_image
 from ..images.sources import LoadedImage, describe, read_image
 from .task import Task
 
@@ -54,9 +54,9 @@ def digest(content: bytes | Image.Image | np.ndarray[Any, Any]) -> str:
 class Picture:
     """The image of a group, read and decoded at most once each. Both may raise ImageError, every time."""
 
-    def __init__(self, source: Any, allow_http: bool) -> None:
+    def __init__(self, source: Any, allow_http: bool, max_pixels: int = MAX_PIXELS) -> None:
         self._source = source
-        self._allow_http = allow_http
+        self._allow_http, self._max_pixels = allow_http, max_pixels
         self._content: Any = None
         self._decoded: LoadedImage | ImageError | None = None
 
@@ -73,7 +73,9 @@ class Picture:
         """The decoded image."""
         if self._decoded is None:
             try:
-                self._decoded = LoadedImage(load_image(self._read(), name=describe(self._source)))
+                name = describe(self._source)
+                image = load_image(self._read(), max_pixels=self._max_pixels, name=name)
+                self._decoded = LoadedImage(image)
             except ImageError as error:
                 self._decoded = error
         if isinstance(self._decoded, ImageError):

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..chat.answer import Answer
 from ..errors import AnswerError, InputError
+from ..files import given_path
 from ..prompt.json_grammar import JsonGrammar
 
 MAX_BYTES = 1 << 20
@@ -33,7 +34,7 @@ def load_schema(value: Any) -> Mapping[str, Any]:
 @lru_cache(maxsize=64)
 def _read(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with Path(given_path(path)).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise InputError(f"schema {path!r} cannot be read: {error}") from None

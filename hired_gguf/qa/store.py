@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..closing import Closing
 from ..errors import OutputError
+from ..files import given_path
 from .record_files import RecordFiles
 from .record_order import RecordOrder
 from .settings import QaSettings
@@ -23,7 +24,7 @@ class Store(Closing):
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: QaSettings, *, force: bool = False) -> None:
-        real = Path(os.path.realpath(path))
+        real = Path(os.path.realpath(given_path(path)))
         require_file(real)
         with ExitStack() as opened:
             self._files = opened.enter_context(RecordFiles(real))

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import HiredError, InputError, shown
+from ..images.data_urls import is_data_url
 from ..images.sources import describe
 from ..model_files.gguf_fields import INT32_MAX
 from ..selection.budget import TokenBudget
@@ -45,7 +46,7 @@ class Task:
         """The image as its record names it: a path or URL as given, a description of anything else."""
         if isinstance(self.image, (str, os.PathLike)):
             text = os.fsdecode(self.image)
-            return describe(text) if text[:5].lower() == "data:" else text
+            return describe(text) if is_data_url(text) else text
         return None if self.image is None else describe(self.image)
 
 

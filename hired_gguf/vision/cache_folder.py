@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import PART, open_regular, replacing
+from ..files import PART, given_path, open_regular, replacing
 from .encoding import Floats
 
 MAGIC = b"hired-gguf image encoding, v. 1\n"
@@ -38,7 +38,7 @@ class EncodingFolder:
     """
 
     def __init__(self, folder: str | os.PathLike[str], max_bytes: int) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(given_path(folder))
         self.max_bytes = max_bytes
         self._warned = False
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..closing import Closing
 from ..errors import ClosedError, InputError
-from ..images.load import load_image
+from ..images.load import MAX_PIXELS, load_image, require_max_pixels
 from ..images.sources import ImageSource
 from ..model_files.gguf_file import read_gguf
 from ..model_files.mmproj import Mmproj, read_mmproj
@@ -30,7 +30,7 @@ class VisionEncoder(Closing):
 
     ``device`` is "auto" (a GPU if llama-cpp-python was built for one), "cpu", "gpu" or a name that
     ``hired-gguf doctor`` lists. ``flash_attention`` is "auto", "on" or "off". Calls from several threads take
-    turns.
+    turns. ``allow_http`` and ``max_pixels`` are those of `load_image`.
 
     Raises ModelFormatError or one of its kind for a file that cannot be used; the process stays alive.
     """
@@ -43,11 +43,13 @@ class VisionEncoder(Closing):
         device: str = "auto",
         flash_attention: str = "auto",
         allow_http: bool = False,
+        max_pixels: int = MAX_PIXELS,
         verbose: bool = False,
     ) -> None:
         self.info = read_mmproj(mmproj)
         refuse_unfilled(read_gguf(self.info.path))
-        self.allow_http = allow_http
+        require_max_pixels(max_pixels)
+        self.allow_http, self.max_pixels = allow_http, max_pixels
         self._lock = NativeLock()
         with self._lock:
             self._model: core.VisionModel | None = core.VisionModel(
@@ -80,7 +82,8 @@ class VisionEncoder(Closing):
         ``attention_layers`` are 0-based executed layers, negative ones counted from the last. The first and
         the last are always computed, since selection needs them. Raises ImageError, InputError.
         """
-        picture = TiledPicture.of(load_image(image, allow_http=self.allow_http), self.info)
+        loaded = load_image(image, allow_http=self.allow_http, max_pixels=self.max_pixels)
+        picture = TiledPicture.of(loaded, self.info)
         layers = [_layer(number, self.info.executed_layers) for number in attention_layers]
         pixels = self._pixels(picture)
         attention, rows, projected = self._run(pixels, layers, features)

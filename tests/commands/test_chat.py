@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 
@@ -68,6 +69,29 @@ def test_a_message_that_does_not_fit_at_all_is_an_error(chat):
     code, _, err = chat(["What is it?", "x" * 3000, "And now?"], COFFEE, "--n-ctx", "500")
     assert code == 1
     assert "n_ctx" in err
+
+
+def test_a_line_that_is_only_a_picture_path_adds_it(chat, tmp_path, monkeypatch):
+    path = tmp_path / "a (1) photo.PNG"
+    shutil.copy(COFFEE, path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    expected = chat([f"/image {COFFEE}", "What is it?"])[1]
+    backslashed = str(path).replace(" ", "\\ ").replace("(", "\\(").replace(")", "\\)")
+    for line in (str(path), f"'{path}' ", backslashed, path.as_uri(), "~/a (1) photo.PNG"):
+        code, out, err = chat([line, "What is it?"])
+        assert (code, out) == (0, expected)
+        assert err == f"hired-gguf: {line.strip()} is added to your next message, as by /image\n"
+        assert chat([f"/image {line}", "What is it?"]) == (0, expected, "")
+
+
+def test_other_lines_are_messages_or_commands(chat, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "d.png").mkdir()
+    for path in ("none.png", tmp_path / "none.png", tmp_path / "notes.txt", tmp_path / "d.png"):
+        _, out, err = chat([str(path)])
+        assert "added" not in err
+        assert (f"no such command: {path}" in err) == str(path).startswith("/")
+        assert bool(out) != str(path).startswith("/")
 
 
 # Signals and terminals

@@ -60,7 +60,7 @@ def test_defaults_are_those_of_the_package():
         **{"device": "auto", "flash-attention": "auto"},
         **dict.fromkeys(("budget", "tokens", "policy", "alpha", "allocation", "selection", "newlines")),
         **{"system": None, "template": None, "max-tokens": 256, "temperature": 0.0, "seed": None},
-        **{"allow-http": False},
+        **{"allow-http": False, "max-pixels": 100_000_000},
     }
     assert set(args.origins.values()) == {"default"}
 

@@ -110,7 +110,7 @@ def test_data_urls():
         ("data:image/png;base64", "has no comma"),
         ("data:", "has no comma"),
         ("data:image/png;base64,@@@@", "damaged base64"),
-        ("data:image/png;base64,iVBO RRR", "damaged base64"),
+        ("data:image/png;base64,iVBO RRR", "is not one of JPEG, PNG"),
         ("data:image/png;base64,iVBOR", "damaged base64"),
         ("data:image/png;base64,\u00e4\u00e4\u00e4\u00e4", "damaged base64"),
         ("data:image/png;base64,", "is empty"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
@@ -50,6 +51,14 @@ def test_csv(write):
     assert (second["budget"], second["max_tokens"]) == (640, 12)
     task = make_task(second, 2)
     assert (task.id, task.budget, task.max_tokens, task.error) == (2, 640, 12, None)
+
+
+def test_cells_and_numbers_beyond_the_defaults_of_libraries(write):
+    url = "data:image/png;base64," + "A" * 400_000
+    for text in (f'image,question\n"{url}",Q\n', json.dumps({"image": url, "question": "Q"})):
+        assert read_tasks(write("t.txt", text))[0]["image"] == url
+    with pytest.raises(InputError, match=r"line 1 is not JSON: Exceeds the limit \(4300 digits\)"):
+        read_tasks(write("t.jsonl", '{"image": "a", "question": "Q", "id": ' + "9" * 5000 + "}"))
 
 
 def test_without_a_known_name_the_content_decides(write):
