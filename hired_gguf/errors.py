@@ -76,6 +76,10 @@ class OutputError(HiredError, ValueError):
     """An output file that is in use, holds something else, or belongs to a run with other settings."""
 
 
+class FileError(HiredError, OSError):
+    """A file that the system could not read or write. The text says what to do; ``errno`` is the system's."""
+
+
 class ContextOverflowError(HiredError, ValueError):
     """The prompt needs more positions than the context holds."""
 
@@ -97,7 +101,7 @@ class ForkError(HiredError, RuntimeError):
 
 
 class CrashError(HiredError, RuntimeError):
-    """A task during which the process ended twice. Never raised: records name it."""
+    """A task that ended its process twice, or took too long: records name it. Raised if loading does so."""
 
 
 class NativeError(HiredError, RuntimeError):

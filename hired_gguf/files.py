@@ -17,13 +17,23 @@ from urllib.parse import unquote
 
 import platformdirs
 
-from .errors import HiredError, InputError
+from .errors import FileError, HiredError, InputError
 
 PART = ".part"  # how the names of unfinished files end
 _QUOTES = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # the last two from word processors
 
 #: What a file system says that cannot do a thing at all, as network shares do. Damage says something else.
 UNABLE = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.EPERM)
+
+_REMEDIES = {
+    errno.ENOSPC: "make room on its disk",
+    errno.EFBIG: "it would be larger than allowed: raise the limit (ulimit -f), or name another place",
+    errno.EIO: "the disk or the network reports a fault: look at the system's log, or name another place",
+    errno.EROFS: "name a place that can be written",
+    errno.EACCES: "give yourself the right to, or name another place",
+}
+if hasattr(errno, "EDQUOT"):
+    _REMEDIES[errno.EDQUOT] = "your share of the disk is used up: make room"
 
 _log = logging.getLogger("hired_gguf")
 _told: set[tuple[str, str]] = set()
@@ -106,21 +116,44 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO | None:
 
 
 @contextmanager
+def naming(
+    path: Path, doing: Literal["read", "written", "deleted"], *, also: Path | None = None, then: str = ""
+) -> Iterator[None]:
+    """Raise FileError, which names the file and the remedy, instead of what the system says.
+
+    ``also`` is another name that it has meanwhile; ``then`` tells what to do after the remedy. What is about
+    another file, or from us, stays as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        known = error.errno is not None and not isinstance(error, FileError)
+        if not known or str(error.filename) not in map(str, (None, path, also)):
+            raise
+        remedy = _REMEDIES.get(error.errno or 0, "name another place")
+        named = FileError(f"{path} cannot be {doing}: {error.strerror}; {remedy}{then}")
+        named.errno = error.errno
+        raise named from error
+
+
+@contextmanager
 def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """Yield a new name beside ``path``: a file written there takes its place on success, else it vanishes.
 
-    With ``sync`` it has the old or the new content after a power cut, too. Raises OSError.
+    With ``sync`` it has the old or the new content after a power cut, too. Raises FileError.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
-    try:
-        yield partial
+    with naming(path, "written", also=partial):
+        try:
+            yield partial
+            if sync:
+                _sync(partial, os.O_RDWR)
+            os.replace(partial, path)
+        finally:
+            with suppress(OSError):  # else nobody would hear what went wrong before
+                partial.unlink(missing_ok=True)
         if sync:
-            _sync(partial, os.O_RDWR)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    if sync:
-        sync_folder(path)
+            sync_folder(path)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -7,7 +7,9 @@ import inspect
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import llama_cpp
@@ -30,6 +32,7 @@ from .native.process import in_stale_fork, note_gpu
 from .prompt.messages import Images, Messages, user_message
 from .prompt.sampling import check_names
 from .qa.batch import ask_many
+from .qa.opener import Opener
 from .qa.progress import OnProgress
 from .qa.record import Record
 from .qa.settings import QaSettings, settings_of_files
@@ -83,6 +86,8 @@ class LlavaNext(Closing):
         **options: Unpack[ModelOptions],
     ) -> None:
         model = given_path(model)
+        self._options: dict[str, Any] = {"n_ctx": n_ctx, "n_gpu_layers": n_gpu_layers, **options}
+        self._folder = os.getcwd()  # from which paths were given
         given: dict[str, Any] = {**options}
         own = {name: given.pop(name) for name in HandlerOptions.__annotations__ if name in given}
         _require_known(given)
@@ -175,6 +180,9 @@ class LlavaNext(Closing):
         as_completed: bool = False,
         retry_errors: bool = False,
         force: bool = False,
+        isolate: bool = False,
+        task_timeout: float | None = None,
+        memory_limit: int | None = None,
         on_progress: OnProgress | None = None,
         **options: Any,
     ) -> Iterator[Record]:
@@ -187,10 +195,16 @@ class LlavaNext(Closing):
         question goes, ``schema`` is a JSON schema for every answer. Further options are those of `ask`, as
         far as JSON can hold them.
 
-        Raises InputError, BudgetError, PromptError; while iterated OutputError, OSError.
+        With ``isolate`` a worker process loads the same files once more and answers: a task that kills it,
+        takes longer than ``task_timeout`` seconds or allocates more than ``memory_limit`` bytes gets a record
+        with the status "crashed", and the run goes on (docs/batch.md).
+
+        Raises InputError, BudgetError, PromptError; while iterated OutputError, OSError, CrashError where no
+        worker survives loading.
         """
+        opening = self._copy() if isolate else lambda: nullcontext(self)
         return ask_many(
-            lambda: nullcontext(self),
+            Opener(opening, isolate=isolate, task_timeout=task_timeout, memory_limit=memory_limit),
             tasks,
             self._settings(options),
             output=output,
@@ -201,6 +215,16 @@ class LlavaNext(Closing):
             max_pixels=self.handler.max_pixels,
             on_progress=on_progress,
         )
+
+    def _copy(self) -> partial[LlavaNext]:
+        """What another process can load the same model with, in whatever folder it is."""
+        info = self.handler.info
+        given = {name: value for name, value in self._options.items() if name != "on_progress"}
+        mmproj = replace(info, path=Path(self._folder, info.path))
+        return partial(LlavaNext, self._model_path(), mmproj, **given)
+
+    def _model_path(self) -> str:
+        return os.path.join(self._folder, self.llama.model_path)
 
     def _settings(self, options: dict[str, Any]) -> QaSettings:
         named = {f.name for f in fields(QaSettings)} - {
@@ -213,7 +237,7 @@ class LlavaNext(Closing):
         budget = {name: options.pop(name) for name in BUDGET_OPTIONS if name in options}
         given = {name: options.pop(name) for name in named if name in options}
         return settings_of_files(
-            self.llama.model_path,
+            self._model_path(),
             self.handler.info,
             chat_template=self.handler.template,
             token_budget=self.handler.token_budget.changed(**budget),

@@ -27,6 +27,7 @@ FAMILY = {
     "PromptError": ValueError,
     "AnswerError": ValueError,
     "OutputError": ValueError,
+    "FileError": OSError,
     "ContextOverflowError": ValueError,
     "NumericError": ArithmeticError,
     "ClosedError": RuntimeError,

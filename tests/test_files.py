@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from faults import WAYS, failing
 
-from hired_gguf import HiredError
-from hired_gguf.files import open_regular, remove_parts, replacing, user_folder, write_whole
+from hired_gguf import FileError, HiredError
+from hired_gguf.files import naming, open_regular, remove_parts, replacing, user_folder, write_whole
 
 
 def names(folder):
@@ -179,3 +180,52 @@ def test_parts_of_dead_writers_go_and_other_files_stay(tmp_path):
         (tmp_path / name).touch()
     remove_parts(tmp_path / "a.txt")
     assert names(tmp_path) == others
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("old", [None, "old"])
+def test_every_call_of_writing_a_file_may_fail(tmp_path, way, old):
+    """The file has the old content or the new, nothing is left beside it, and the error says what to do."""
+    path, new = tmp_path / "results.json", "new" * 10_000
+    for at in range(1, 50):
+        path.unlink(missing_ok=True)
+        if old:
+            path.write_text(old)
+        error = None
+        with failing(tmp_path, way, at) as faults:
+            try:
+                write_synced(path, new)
+            except FileError as caught:
+                error = str(caught)
+        assert (path.read_text() if path.exists() else None) in (old, new)
+        assert names(tmp_path) == [path.name] * path.exists() or way == "delete"
+        if error is not None:
+            assert error.startswith(f"{path} cannot be written: ")
+            assert "; " in error
+        remove_parts(path)
+        if faults.calls < at:
+            break
+    assert error is None
+    assert path.read_text() == new
+
+
+def write_synced(path, text):
+    with replacing(path, sync=True) as partial:
+        partial.write_text(text)
+
+
+def test_an_error_about_another_file_stays_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "a"):
+        (tmp_path / "none").read_text()
+    assert str(tmp_path / "none") in str(caught.value)
+    with pytest.raises(FileError) as caught, naming(tmp_path / "a", "read", then=". Then"):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+    assert str(caught.value) == (
+        f"{tmp_path / 'a'} cannot be read: Disk quota exceeded; "
+        "your share of the disk is used up: make room. Then"
+    )
+    assert caught.value.errno == errno.EDQUOT
+    with pytest.raises(
+        FileError, match=r"no.x cannot be written: No such file or directory; name another place"
+    ):
+        write_synced(tmp_path / "no" / "x", "text")

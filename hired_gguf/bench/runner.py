@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .child import Child, ChildError, Tick
+from ..native.child import Child, ChildError, Tick
 from .engine import EngineSettings
 from .plan import ANSWER_TOKENS, QUESTIONS, BenchTask, Case
 from .probe import PROBE_CONTEXT, Probe
+from .worker import TARGET
 
 #: Gets what is being done and returns who hears of the seconds that pass.
 Watch = Callable[[str], Tick]
@@ -42,10 +43,10 @@ class Runner:
 
     def probe(self) -> Probe:
         """Probe the pair. Raises ChildError."""
-        with Child(self.verbose) as child:
+        with Child(TARGET, verbose=self.verbose) as child:
             settings = self._settings(None, PROBE_CONTEXT)
-            result = child.call("probe", self.watch("a short probe"), settings=settings)
-        return Probe(**{**result, "rows_s": tuple(result["rows_s"])})
+            probe: Probe = child.call("probe", self.watch("a short probe"), settings=settings)
+        return probe
 
     def run(self, plan: Sequence[Case], repetitions: int, text_tokens: int) -> Iterator[Run | Failure]:
         """Yield a run after each answer, and a failure for each case that ends early.
@@ -63,7 +64,7 @@ class Runner:
 
     def _case(self, case: Case, n_ctx: int, repetition: int) -> Iterator[Run | Failure]:
         doing = "loading"
-        with Child(self.verbose) as child:
+        with Child(TARGET, verbose=self.verbose) as child:
             try:
                 settings = self._settings(case.budget, n_ctx)
                 child.call("load", self._watch(case, doing), engine=case.engine, settings=settings)
@@ -88,6 +89,6 @@ class Runner:
     def _watch(self, case: Case, doing: str) -> Tick:
         return self.watch(f"{case.label}, {doing}")
 
-    def _settings(self, budget: int | float | None, n_ctx: int) -> dict[str, Any]:
+    def _settings(self, budget: int | float | None, n_ctx: int) -> EngineSettings:
         pair = str(self.model), str(self.mmproj)
-        return asdict(EngineSettings(*pair, budget, n_ctx, self.threads, self.gpu_layers))
+        return EngineSettings(*pair, budget, n_ctx, self.threads, self.gpu_layers)

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ..bench.child import Tick
 from ..bench.plan import Case, case_label
 from ..bench.predict import plan_seconds
 from ..bench.probe import Probe
 from ..bench.runner import Failure
 from ..console.terminal import StatusLine, duration, say
+from ..native.child import Tick
 
 
 class BenchStatus:

@@ -7,18 +7,22 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from ..console import loading, option_groups, option_types
 from ..console.option_table import ANSWER, add_shared
-from ..console.terminal import StatusLine, say
+from ..console.option_types import number
+from ..console.terminal import StatusLine, is_terminal, say
 from ..console.usage import UsageError
 from ..errors import InputError, PromptError
+from ..model import LlavaNext
 from ..model_files.mmproj import MmprojInfo, read_mmproj
 from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..qa.batch import ask_many
 from ..qa.inputs import Fields, every_question, read_tasks
+from ..qa.opener import Opener
 from ..qa.record import as_line
 from ..qa.settings import QaSettings, settings_of_files
 from ..qa.store import require_file
@@ -48,6 +52,7 @@ def add_parser(commands: option_groups.Commands) -> None:
     )
     _add_input_options(parser)
     _add_output_options(parser)
+    _add_worker_options(parser)
     option_groups.add_budget_options(parser)
     _add_answer_options(parser)
     option_groups.add_model_options(parser)
@@ -69,8 +74,8 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         "--input",
         type=option_types.path_text,
         metavar="FILE",
-        help="JSON Lines or CSV with image and question, optionally id, budget, max_tokens, schema; "
-        "- for standard input",
+        help="JSON Lines, a JSON list or CSV with image and question, optionally id, budget, max_tokens, "
+        "schema; - for standard input",
     )
 
 
@@ -92,6 +97,31 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_worker_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "worker process", "has the model; a task that kills it is recorded as crashed, and the run goes on"
+    )
+    add = group.add_argument
+    add(
+        "--isolate",
+        action=argparse.BooleanOptionalAction,
+        help="use one (default: with --output)",
+    )
+    add(
+        "--task-timeout",
+        type=number(float, 0.001),
+        metavar="SECONDS",
+        help="a task that takes longer counts as hanging (default: 20 times the longest so far, "
+        "and 10 minutes at least)",
+    )
+    add(
+        "--memory-limit",
+        type=number(float, 0.001),
+        metavar="GIB",
+        help="what the worker may allocate, beside the model's file (default: no limit; Linux)",
+    )
+
+
 def _add_answer_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("answer")
     group.add_argument("--schema", metavar="FILE", help="a JSON schema that every answer follows")
@@ -107,6 +137,7 @@ def run(args: argparse.Namespace) -> int:
         info = read_mmproj(pair[1])
         settings = _settings(args, pair[0], info)
         _require_output(args)
+        _require_worker(args)
     except (InputError, PromptError) as error:
         raise UsageError(str(error)) from error
     try:
@@ -159,13 +190,36 @@ def _require_output(args: argparse.Namespace) -> None:
         require_file(Path(args.output), inputs)
 
 
+def _require_worker(args: argparse.Namespace) -> None:
+    """Decide whether there is one. Raises UsageError."""
+    if args.isolate is None:
+        args.isolate = args.output is not None
+    if not args.isolate and (args.task_timeout is not None or args.memory_limit is not None):
+        raise UsageError("--task-timeout and --memory-limit are about the worker process: give --isolate")
+    if args.memory_limit is not None and sys.platform != "linux":
+        raise UsageError(f"--memory-limit needs Linux, this is {sys.platform}")
+
+
+def _opener(args: argparse.Namespace, pair: tuple[Path, MmprojInfo], status: BatchStatus) -> Opener:
+    return Opener(
+        partial(LlavaNext, *pair, **loading.model_options(args)),
+        isolate=args.isolate,
+        task_timeout=args.task_timeout,
+        memory_limit=args.memory_limit and int(args.memory_limit * 2**30),
+        on_stage=status.stage if is_terminal(sys.stderr) else None,
+        verbose=args.verbose > 0,
+    )
+
+
 def _answer(
     args: argparse.Namespace, pair: tuple[Path, MmprojInfo], tasks: list[Task], settings: QaSettings
 ) -> int:
     with StatusLine() as line:
         status = BatchStatus(line)
+        loading.tell_of_one_partition(pair[1])
+        line.show(f"loading {pair[0].name}")
         records = ask_many(
-            lambda: loading.load_model(args, pair, line, status.stage),
+            _opener(args, pair, status),
             tasks,
             settings,
             output=args.output,

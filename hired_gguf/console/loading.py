@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..images.load import load_image
 from ..images.sources import MAX_BYTES, LoadedImage
@@ -64,7 +65,7 @@ def vision_file(args: argparse.Namespace) -> Path:
 def load_encoder(args: argparse.Namespace, mmproj: Path, status: StatusLine) -> VisionEncoder:
     """Load the vision encoder as the options say."""
     info = read_mmproj(mmproj)
-    _tell_of_one_partition(info)
+    tell_of_one_partition(info)
     status.show(f"loading {mmproj.name}")
     return VisionEncoder(
         info,
@@ -84,26 +85,28 @@ def load_model(
 ) -> LlavaNext:
     """Load the two files as the options say. The status line shows progress if ``on_progress`` is None."""
     info = read_mmproj(pair[1])
-    _tell_of_one_partition(info)
+    tell_of_one_partition(info)
     status.show(f"loading {pair[0].name}")
-    return LlavaNext(
-        pair[0],
-        info,
-        budget=args.token_budget,
-        template=args.template,
-        allow_http=args.allow_http,
-        max_pixels=args.max_pixels,
-        on_progress=on_progress or status.progress,
-        n_ctx=args.n_ctx,
-        n_gpu_layers=args.gpu_layers,
-        n_threads=args.threads,
-        device=args.device,
-        flash_attention=args.flash_attention,
-        verbose=args.verbose > 0,
-    )
+    return LlavaNext(pair[0], info, on_progress=on_progress or status.progress, **model_options(args))
 
 
-def _tell_of_one_partition(info: MmprojInfo) -> None:
+def model_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The keyword arguments of `LlavaNext` that the options give."""
+    return {
+        "budget": args.token_budget,
+        "template": args.template,
+        "allow_http": args.allow_http,
+        "max_pixels": args.max_pixels,
+        "n_ctx": args.n_ctx,
+        "n_gpu_layers": args.gpu_layers,
+        "n_threads": args.threads,
+        "device": args.device,
+        "flash_attention": args.flash_attention,
+        "verbose": args.verbose > 0,
+    }
+
+
+def tell_of_one_partition(info: MmprojInfo) -> None:
     """Ollama's file of LLaVA-1.6 looks like one of LLaVA-1.5, and nobody would know why text is not read."""
     if not info.pinpoints:
         say(

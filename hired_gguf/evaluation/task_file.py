@@ -11,7 +11,8 @@ from typing import Any
 from ..errors import InputError, short
 from ..files import given_path
 from ..images.load import MAX_PIXELS, load_image
-from ..qa.inputs import json_object, numbered_lines
+from ..qa.json_tasks import json_object
+from ..qa.text_lines import numbered_lines
 from .matching import normalise
 from .tasks import EvalPicture, EvalQuestion
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NumericError
-from ..files import given_path, replacing
+from ..files import given_path, naming, replacing
 from ..progress import Progress
 from .gguf_copy import BLOCKS, new_header, padding, plan_tensors
 from .gguf_file import GGUFFile, TensorInfo, read_gguf
@@ -105,8 +105,9 @@ def _check_space(target: Path, nbytes: int) -> None:
 
 
 def _read(stream: BinaryIO, tensor: TensorInfo, path: Path) -> NDArray[np.uint8]:
-    stream.seek(tensor.offset)
-    data = stream.read(tensor.nbytes)
+    with naming(path, "read"):
+        stream.seek(tensor.offset)
+        data = stream.read(tensor.nbytes)
     if len(data) != tensor.nbytes:
         raise OSError(f"{path}: the file shrank while it was read")
     return np.frombuffer(data, np.uint8)

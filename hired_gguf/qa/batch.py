@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from ..chat.answer import Answer, Answerer
-from ..errors import ClosedError, CrashError, ForkError
+from ..errors import CrashError
 from ..images.load import MAX_PIXELS
-from ..prompt.messages import QUESTION_PLACEHOLDER
-from ..prompt.sampling import random_seed
-from . import schema
+from .asking import Asker, DirectAsker, Outcome, failure
+from .isolation import IsolatedAsker
 from .keys import TaskKeys
-from .memory_store import Keeper, Memory, RecordStore
+from .memory_store import MOST_ATTEMPTS, Keeper, Memory, RecordStore
+from .opener import Opener
 from .pictures import Picture
 from .progress import BatchProgress, OnProgress
 from .record import Record, make_record
-from .record_order import MOST_ATTEMPTS
 from .settings import QaSettings
 from .store import Store
 from .task import Task, Tasks, make_tasks
 
-#: Opens what answers: a model that is loaded now, or one that is there already.
-OpenAnswerer = Callable[[], AbstractContextManager[Answerer]]
-
 
 def ask_many(
-    open_answerer: OpenAnswerer,
+    opener: Opener,
     tasks: Tasks,
     settings: QaSettings,
     *,
@@ -42,16 +36,16 @@ def ask_many(
 ) -> Generator[Record, None, None]:
     """See `LlavaNext.ask_many`: check the tasks now, then yield their records.
 
-    The output file is opened before the answerer, so that no model is loaded in vain. Raises InputError;
-    while iterated OutputError, OSError, and what opening raises.
+    The output file is opened before the model, so that none is loaded in vain. Raises InputError; while
+    iterated OutputError, OSError, and what opening raises.
     """
     checked = make_tasks(tasks)
 
     def records() -> Generator[Record, None, None]:
         store: RecordStore = Memory() if output is None else Store(output, settings, force=force)
-        with store, open_answerer() as answerer:
+        with store, _open(opener, settings) as asker:
             yield from run_batch(
-                answerer,
+                asker,
                 checked,
                 settings,
                 store,
@@ -65,8 +59,19 @@ def ask_many(
     return records()
 
 
+@contextmanager
+def _open(opener: Opener, settings: QaSettings) -> Iterator[Asker]:
+    if opener.isolate:
+        with IsolatedAsker(opener, settings) as asker:
+            yield asker
+        return
+    stages = {} if opener.on_stage is None else {"on_progress": opener.on_stage}
+    with opener.open(**stages) as answerer:
+        yield DirectAsker(answerer, settings)
+
+
 def run_batch(
-    answerer: Answerer,
+    asker: Asker,
     tasks: Sequence[Task],
     settings: QaSettings,
     store: RecordStore,
@@ -88,7 +93,7 @@ def run_batch(
     if store.resumed:
         keys.find_all()
     kept = store.start(tasks, keys.by_task, in_order=in_order, retry_errors=retry_errors)
-    run = _Run(answerer, tasks, settings, kept, keys=keys, progress=progress, on_progress=on_progress)
+    run = _Run(asker, tasks, settings, kept, keys=keys, progress=progress, on_progress=on_progress)
     try:
         done = run.work()
         for index in _in_order(done) if in_order else done:
@@ -115,7 +120,7 @@ class _Run:
 
     def __init__(
         self,
-        answerer: Answerer,
+        asker: Asker,
         tasks: Sequence[Task],
         settings: QaSettings,
         kept: Keeper,
@@ -124,7 +129,7 @@ class _Run:
         progress: BatchProgress,
         on_progress: OnProgress | None,
     ) -> None:
-        self._answerer, self._tasks, self._settings = answerer, tasks, settings
+        self._asker, self._tasks, self._settings = asker, tasks, settings
         self._kept, self._keys = kept, keys
         self._progress, self._on_progress = progress, on_progress
 
@@ -145,61 +150,28 @@ class _Run:
         if self._kept.has(key):
             self._progress.skip()
             return
-        if task.error is not None:
-            record = make_record(key, task, self._settings, error=task.error)
-        elif self._kept.died(key):
-            error = CrashError(f"the process ended {MOST_ATTEMPTS} times during this task")
-            record = make_record(key, task, self._settings, error=error)
-        else:
-            record = self._attempt(key, task, picture)
-        self._kept.add(index, record)
-        self._progress.add(record)
-
-    def _attempt(self, key: str, task: Task, picture: Picture) -> Record:
-        self._kept.begin(key)
         try:
-            self._tell(task)
-            return self._ask(key, task, picture)
-        except BaseException:
+            outcome = failure(task.error) if task.error else self._attempt(key, task, picture)
+            record = make_record(key, task, self._settings, outcome)
+            self._kept.add(index, record)
+        except BaseException:  # also where the record could not be written: nothing crashed
             with suppress(OSError):
                 self._kept.drop(key)
             raise
+        self._progress.add(record)
 
-    def _ask(self, key: str, task: Task, picture: Picture) -> Record:
-        answer: Answer | None = None
-        parsed: Any = None
-        try:
-            answer = self._answer(task, picture)
-            if (wanted := self._schema(task)) is not None:
-                parsed = schema.parse_answer(answer, wanted)
-        except (ClosedError, ForkError):
-            raise
-        except Exception as error:
-            return make_record(key, task, self._settings, answer=answer, error=error)
-        return make_record(key, task, self._settings, answer=answer, parsed=parsed)
-
-    def _answer(self, task: Task, picture: Picture) -> Answer:
-        settings = self._settings
-        image = picture.load()
-        options: dict[str, Any] = settings.ask_options()
-        if settings.seed is None and settings.temperature > 0:
-            options["seed"] = random_seed()
-        if (wanted := self._schema(task)) is not None:
-            options["grammar"] = schema.make_grammar(wanted)
-        answer: Answer = self._answerer.ask(
-            image,
-            settings.template.replace(QUESTION_PLACEHOLDER, task.question),
-            budget=settings.token_budget
-            if task.budget is None
-            else settings.token_budget.changed(budget=task.budget),
-            max_tokens=settings.max_tokens if task.max_tokens is None else task.max_tokens,
-            fresh=True,
-            **options,
-        )
-        return answer
-
-    def _schema(self, task: Task) -> Any:
-        return self._settings.schema if task.schema is None else task.schema
+    def _attempt(self, key: str, task: Task, picture: Picture) -> Outcome:
+        """Ask, once more where that ended a process, until it did so as often as is allowed."""
+        outcome = failure(CrashError(f"the process ended {MOST_ATTEMPTS} times during this task"))
+        while not self._kept.died(key):
+            self._asker.ready()
+            self._kept.begin(key)
+            self._tell(task)
+            try:
+                return self._asker.ask(task, picture, self._kept.settle)
+            except CrashError as error:
+                outcome = failure(CrashError(f"{error}; the task was tried {MOST_ATTEMPTS} times"))
+        return outcome
 
     def _tell(self, task: Task | None) -> None:
         self._progress.task = task

@@ -11,20 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
-from ..files import UNABLE, sync_folder, tell_unable
+from ..files import UNABLE, naming, sync_folder, tell_unable
 from .lines_file import LinesFile, Place, beside
 from .record import Record, is_record
 
-STARTS = (b'{"attempt": ', b'{"dropped": ', b'{"retry": ', b'{"record": ')
+STARTS = (b'{"attempt": ', b'{"retry": ', b'{"record": ')
 LOCK_HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what locking says where another run has the lock
 
 
 class Journal:
-    """The journal of an output file, locked. Each line is an object with one of four names.
+    """The journal of an output file, locked. Each line is an object with one of three names.
 
-    ``attempt`` (a task's key) is written before a task is asked, ``dropped`` (a key) if it was given up
-    without harm, ``record`` when it is done but not its turn, ``retry`` (keys) where failed ones get another
-    chance. ``attempts`` counts, by key, those that nothing ended: the process died in them.
+    ``attempt`` (a task's key) is written before a task is asked, and taken back if it was given up without
+    harm; ``record`` when it is done but not its turn, ``retry`` (keys) where failed ones get another chance.
+    ``attempts`` counts, by key, those that nothing ended: a process died in them.
 
     Raises OutputError if another run has it, OSError.
     """
@@ -33,6 +33,7 @@ class Journal:
         self.path = beside(output, ".journal")
         self.attempts: Counter[str] = Counter()
         self.retried: set[str] = set()
+        self._begun: tuple[str, Place] | None = None  # the latest line, if it is an attempt
         self._file = _open_locked(self.path, output)
 
     def scan(self) -> Iterator[tuple[Place, Record]]:
@@ -46,20 +47,27 @@ class Journal:
                 yield place, content
             elif name == "attempt":
                 self.attempts[content] += 1
-            elif name == "dropped":
-                self.attempts[content] -= 1
             elif name == "retry":
                 self._forget(content)
 
     def begin(self, key: str) -> None:
-        """Note that a task is about to be asked."""
-        self._file.append({"attempt": key})
+        """Note that a task is about to be asked, for whoever comes after this process."""
+        self._begun = key, self._file.append({"attempt": key}, wait=False)
         self.attempts[key] += 1
 
+    def settle(self) -> None:
+        """Wait until what was begun is on the disk, for whoever comes after a power cut."""
+        self._file.wait()
+
     def drop(self, key: str) -> None:
-        """Note that a task was given up, so that the attempt does not count."""
-        self._file.append({"dropped": key})
-        self.attempts[key] -= 1
+        """Take the latest `begin` of a key back, unless a record came after it.
+
+        The file gets shorter, which a full disk allows.
+        """
+        if self._begun is not None and self._begun[0] == key:
+            self._file.cut(self._begun[1])
+            self._begun = None
+            self.attempts[key] -= 1
 
     def retry(self, keys: Iterable[str]) -> None:
         """Forget what happened to tasks before."""
@@ -70,6 +78,7 @@ class Journal:
     def add(self, record: Record) -> Place:
         """Keep a record until its turn."""
         place = self._file.append({"record": record})
+        self._begun = None
         self._end(record["key"])
         return place
 
@@ -80,8 +89,9 @@ class Journal:
     def remove(self) -> None:
         """Delete it: everything is in the output."""
         if os.name == "posix":
-            self.path.unlink(missing_ok=True)  # still locked, so that nobody writes to what is going away
-            sync_folder(self.path)
+            with naming(self.path, "deleted"):
+                self.path.unlink(missing_ok=True)  # still locked, so that nobody writes to what is going away
+                sync_folder(self.path)
             self._file.close()
         else:
             self._file.close()

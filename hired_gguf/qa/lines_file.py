@@ -6,13 +6,15 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import OutputError
-from ..files import remove_parts, replacing, sync_file, sync_folder
+from ..files import naming, remove_parts, replacing, sync_file, sync_folder
 from .record import as_line
+
+GOES_ON = "What is there is whole: the same command goes on with it"
 
 
 class Place(NamedTuple):
@@ -33,11 +35,15 @@ class LinesFile:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self.path = path
         self.existed = path.exists()
-        self.fd = os.open(path, flags, 0o666)
         self.size = 0
         self._starts = starts
-        if not self.existed:
-            sync_folder(path)
+        with self._writing():
+            self.fd = os.open(path, flags, 0o666)
+            if not self.existed:
+                sync_folder(path)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return naming(self.path, "written", then=". " + GOES_ON)
 
     def scan(self) -> Iterator[tuple[Place, Any]]:
         """Every whole line from the first; then the file's torn end, if it has one, is set aside.
@@ -46,7 +52,7 @@ class LinesFile:
         """
         torn: bytes | None = None
         number = 0
-        with self.path.open("rb") as file:
+        with naming(self.path, "read"), self.path.open("rb") as file:
             for line in file:
                 if torn is not None:
                     raise OutputError(
@@ -68,25 +74,26 @@ class LinesFile:
         if not ours and torn.strip(b"\0"):  # a lost block may be zeros
             raise OutputError(f"{self.path}, line {number} is not JSON: hired-gguf did not write this file")
         aside = beside(self.path, ".torn")
-        with aside.open("ab") as file:
-            file.write(torn.rstrip(b"\n") + b"\n")
-            file.flush()
-            sync_file(file.fileno(), aside)
-        sync_folder(aside)
-        os.ftruncate(self.fd, self.size)
-        sync_file(self.fd, self.path)
-
-    def append(self, value: Any) -> Place:
-        """Write a line and wait until it is on the disk. Raises OSError; the file then is as it was."""
-        return self.append_line(as_line(value))
-
-    def append_line(self, line: bytes) -> Place:
-        """`append` of a line that was made before."""
-        try:
-            written = os.write(self.fd, line)
-            while written < len(line):  # a full disk may take a part; the next try says so
-                written += os.write(self.fd, line[written:])
+        with naming(aside, "written", then=". " + GOES_ON):
+            with aside.open("ab") as file:
+                file.write(torn.rstrip(b"\n") + b"\n")
+                file.flush()
+                sync_file(file.fileno(), aside)
+            sync_folder(aside)
+        with self._writing():
+            os.ftruncate(self.fd, self.size)
             sync_file(self.fd, self.path)
+
+    def append(self, value: Any, *, wait: bool = True) -> Place:
+        """Write a line, and ``wait`` until it is on the disk. Raises FileError, and then undoes it."""
+        line = as_line(value)
+        try:
+            with self._writing():
+                written = os.write(self.fd, line)
+                while written < len(line):  # a full disk may take a part; the next try says so
+                    written += os.write(self.fd, line[written:])
+                if wait:
+                    sync_file(self.fd, self.path)
         except BaseException:
             with suppress(OSError):
                 os.ftruncate(self.fd, self.size)
@@ -95,9 +102,21 @@ class LinesFile:
         self.size += len(line)
         return place
 
+    def wait(self) -> None:
+        """Wait until all of it is on the disk. Raises FileError."""
+        with self._writing():
+            sync_file(self.fd, self.path)
+
+    def cut(self, last: Place) -> None:
+        """Take the last line back. Raises FileError."""
+        with self._writing():
+            os.ftruncate(self.fd, last.offset)
+            self.size = last.offset
+            sync_file(self.fd, self.path)
+
     def read(self, place: Place) -> bytes:
         """A line that was scanned or appended."""
-        with self.path.open("rb") as file:
+        with naming(self.path, "read"), self.path.open("rb") as file:
             file.seek(place.offset)
             return file.read(place.length)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol
@@ -9,6 +10,8 @@ from typing import Protocol
 from ..closing import Closing
 from .record import Record
 from .task import Task
+
+MOST_ATTEMPTS = 2
 
 
 class Keeper(Protocol):
@@ -19,15 +22,19 @@ class Keeper(Protocol):
         ...
 
     def died(self, key: str) -> bool:
-        """Whether the process ended in a task as often as is allowed."""
+        """Whether a process ended in a task as often as is allowed."""
         ...
 
     def begin(self, key: str) -> None:
         """Note that a task is about to be asked."""
         ...
 
+    def settle(self) -> None:
+        """Wait until what was begun is on the disk."""
+        ...
+
     def drop(self, key: str) -> None:
-        """Note that a task was given up and will be asked again."""
+        """Take back that a task was begun last, unless it has a record: it will be asked again."""
         ...
 
     def add(self, index: int, record: Record) -> None:
@@ -71,6 +78,7 @@ class Memory(Closing):
 
     def __init__(self) -> None:
         self._records: dict[int, Record] = {}
+        self._attempts: Counter[str] = Counter()
 
     def start(
         self, tasks: Sequence[Task], keys: Sequence[str | None], *, in_order: bool, retry_errors: bool
@@ -83,17 +91,22 @@ class Memory(Closing):
         return False
 
     def died(self, key: str) -> bool:
-        """Nothing is known of earlier runs."""
-        return False
+        """Whether a worker process ended in a task as often as is allowed."""
+        return self._attempts[key] >= MOST_ATTEMPTS
 
     def begin(self, key: str) -> None:
-        """Nothing to note."""
+        """Note that a task is about to be asked."""
+        self._attempts[key] += 1
+
+    def settle(self) -> None:
+        """Nothing goes to the disk."""
 
     def drop(self, key: str) -> None:
-        """Nothing to note."""
+        """There is no next run to know of it."""
 
     def add(self, index: int, record: Record) -> None:
         """Keep a record."""
+        del self._attempts[record["key"]]
         self._records[index] = record
 
     def read(self, index: int) -> Record:

@@ -52,10 +52,16 @@ def digest(content: bytes | Image.Image | np.ndarray[Any, Any]) -> str:
 
 
 class Picture:
-    """The image of a group, read and decoded at most once each. Both may raise ImageError, every time."""
+    """The image of a group, read and decoded at most once each. Both may raise ImageError, every time.
 
-    def __init__(self, source: Any, allow_http: bool, max_pixels: int = MAX_PIXELS) -> None:
-        self._source = source
+    ``source`` may also be the error that reading it gave. ``name`` is for messages, ``max_pixels`` that of
+    `load_image`.
+    """
+
+    def __init__(
+        self, source: Any, allow_http: bool, max_pixels: int = MAX_PIXELS, *, name: str | None = None
+    ) -> None:
+        self._source, self._name = source, name or describe(source)
         self._allow_http, self._max_pixels = allow_http, max_pixels
         self._content: Any = None
         self._decoded: LoadedImage | ImageError | None = None
@@ -67,20 +73,29 @@ class Picture:
         except ImageError:
             content = None
         readable = isinstance(content, (bytes, Image.Image, np.ndarray))
-        return digest(content) if readable else f"unreadable {describe(self._source)}"
+        return digest(content) if readable else f"unreadable {self._name}"
 
     def load(self) -> LoadedImage:
         """The decoded image."""
         if self._decoded is None:
             try:
-                name = describe(self._source)
-                image = load_image(self._read(), max_pixels=self._max_pixels, name=name)
+                image = load_image(self._read(), max_pixels=self._max_pixels, name=self._name)
                 self._decoded = LoadedImage(image)
             except ImageError as error:
                 self._decoded = error
         if isinstance(self._decoded, ImageError):
             raise self._decoded
         return self._decoded
+
+    def as_sent(self) -> Picture:
+        """The picture as another process can have it: read already, so that it sees what was read here."""
+        try:
+            content = self._read()
+            if isinstance(content, Image.Image):
+                content = self.load()  # pickling a PIL image loses which way is up
+        except ImageError as error:
+            content = error
+        return Picture(content, self._allow_http, self._max_pixels, name=self._name)
 
     def _read(self) -> Any:
         if self._content is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..chat.answer import Answer
-from ..errors import CrashError, shown
+from ..errors import shown
 from ..native.load import VERSION
+from .asking import Outcome
 from .settings import QaSettings
 from .task import MOST_ID, Task
 
@@ -17,30 +17,22 @@ Record = dict[str, Any]
 FIRST_FIELD = b'{"id": '  # of every line
 
 
-def make_record(
-    key: str,
-    task: Task,
-    settings: QaSettings,
-    *,
-    answer: Answer | None = None,
-    parsed: Any = None,
-    error: Exception | None = None,
-) -> Record:
-    """The record of an answer, of an error, or of an answer that has one.
+def make_record(key: str, task: Task, settings: QaSettings, outcome: Outcome) -> Record:
+    """The record of what came of a task.
 
     ``timings`` and ``reuse`` say what the run had to do; all else is the same however often it was resumed.
     """
     fields = settings.as_dict()
     model, mmproj = fields.pop("model"), fields.pop("mmproj")
-    given = answer.as_dict() if answer else {}
+    given = outcome.answer or {}
     return {
         "id": task.id,
         "image": task.image_label,
         "question": task.question if isinstance(task.question, str) else None,
         "answer": given.get("text"),
-        "parsed": parsed,
-        "status": "crashed" if isinstance(error, CrashError) else "error" if error else "ok",
-        "error": {"type": type(error).__name__, "message": str(error)} if error else None,
+        "parsed": outcome.parsed,
+        "status": outcome.status,
+        "error": outcome.error,
         "finish_reason": given.get("finish_reason"),
         "visual_tokens": given.get("visual_tokens"),
         "visual_tokens_full": given.get("visual_tokens_full"),
@@ -50,7 +42,7 @@ def make_record(
         "completion_tokens": given.get("completion_tokens"),
         "timings": given.get("timings"),
         "reuse": {name: given[name] for name in ("reused_tokens", "encoded_images", "reused_encodings")}
-        if answer
+        if given
         else None,
         "model": model,
         "mmproj": mmproj,

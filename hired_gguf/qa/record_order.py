@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .memory_store import MOST_ATTEMPTS
 from .record import Record, with_labels
 from .record_files import RecordFiles, label_of
 from .task import Task
-
-MOST_ATTEMPTS = 2
 
 
 class RecordOrder:
@@ -60,15 +59,19 @@ class RecordOrder:
         return key in self._files.entries and key not in self._retry
 
     def died(self, key: str) -> bool:
-        """Whether the process ended in a task as often as is allowed."""
+        """Whether a process ended in a task as often as is allowed."""
         return self._files.journal.attempts[key] >= MOST_ATTEMPTS
 
     def begin(self, key: str) -> None:
         """Note that a task is about to be asked."""
         self._files.journal.begin(key)
 
+    def settle(self) -> None:
+        """Wait until what was begun is on the disk."""
+        self._files.journal.settle()
+
     def drop(self, key: str) -> None:
-        """Note that a task was given up and will be asked again."""
+        """Take back that a task was begun last, unless it has a record: it will be asked again."""
         self._files.journal.drop(key)
 
     def add(self, index: int, record: Record) -> None:

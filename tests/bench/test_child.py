@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import asdict
+from dataclasses import replace
 
 import pytest
 from command_line import posix
 
-from hired_gguf.bench import child as child_module
-from hired_gguf.bench.child import Child, ChildError
 from hired_gguf.bench.engine import EngineSettings
+from hired_gguf.bench.worker import TARGET
+from hired_gguf.native import child as child_module
+from hired_gguf.native.child import Child, ChildError
 
 
 def settings_of(pair, **changes):
-    return {**asdict(EngineSettings(str(pair[0]), str(pair[1]), 0.25, 512, 1, 0)), **changes}
+    return replace(EngineSettings(str(pair[0]), str(pair[1]), 0.25, 512, 1, 0), **changes)
 
 
 @posix
 def test_a_child_that_dies_is_reported_with_its_signal():
-    with Child() as child:
+    with Child(TARGET) as child:
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(ChildError, match=r"the child process died \(SIGKILL\)"):
             child.call("probe", settings={})
@@ -29,7 +30,7 @@ def test_a_child_that_dies_is_reported_with_its_signal():
 def test_a_childs_error_is_the_parents(tiny, monkeypatch):
     monkeypatch.setattr(child_module, "TICK_S", 0.001)
     ticks = []
-    with Child() as child:
+    with Child(TARGET) as child:
         with pytest.raises(ChildError, match="nothing is loaded"):
             child.call("ask", ticks.append, image="a.png", question="?", max_tokens=1)
         with pytest.raises(ChildError, match=r"missing\.gguf"):
@@ -38,9 +39,3 @@ def test_a_childs_error_is_the_parents(tiny, monkeypatch):
             child.call("load", engine="theirs", settings=settings_of(tiny))
     assert ticks
     assert ticks == sorted(ticks)
-
-
-def test_a_child_ends_with_its_parents_end_of_the_pipe():
-    with Child() as child:
-        child._process.stdin.close()
-        assert child._process.wait(timeout=20) == 0

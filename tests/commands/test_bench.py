@@ -13,10 +13,10 @@ from command_line import SCRIPT, posix
 from PIL import Image
 
 from hired_gguf.bench import runner
-from hired_gguf.bench.child import Child, ChildError
 from hired_gguf.bench.plan import ANSWER_TOKENS, QUESTIONS
 from hired_gguf.bench.ratios import ratios
 from hired_gguf.cli import main
+from hired_gguf.native.child import Child, ChildError
 
 FIELDS = {
     *("engine", "budget", "question", "image", "repetition", "ttft_s", "encode_s", "encode_per_tile_s"),

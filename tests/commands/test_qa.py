@@ -18,6 +18,7 @@ from golden_pair import MMPROJ, NAMES, TEXT, photo
 from hired_gguf import LlavaNext
 from hired_gguf.commands.qa_status import BatchStatus, in_words
 from hired_gguf.console.terminal import StatusLine
+from hired_gguf.qa import batch, isolation
 from hired_gguf.qa.progress import BatchProgress
 
 PAIR = ("--model", str(TEXT), "--mmproj", str(MMPROJ), "--threads", "1", "--max-tokens", "4")
@@ -114,6 +115,20 @@ def test_the_chat_template_of_the_environment_is_not_the_questions(run, monkeypa
     assert (record["settings"]["chat_template"], record["settings"]["template"]) == ("mistral", "{question}")
 
 
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_worker_process_is_the_default_with_a_file(run, monkeypatch, isolate):
+    started, real = [], isolation.IsolatedAsker
+    monkeypatch.setattr(batch, "IsolatedAsker", lambda *given: started.append(given) or real(*given))
+    assert run(*ASK)[0] == 0
+    assert started == []
+    chosen = ("--isolate", "--task-timeout", "60") if isolate else ("--no-isolate", "--output", "a.jsonl")
+    code, out, _ = run(*ASK, *chosen)
+    assert (code, out.count("\n")) == (0, 4 if isolate else 0)
+    assert run(*ASK, "--output", "b.jsonl")[0] == 0
+    assert len(started) == 1 + isolate
+    assert [len(read(name)) for name in ("a.jsonl", "b.jsonl") if Path(name).exists()] == [4] * (2 - isolate)
+
+
 def test_as_completed(run):
     tasks = [{"image": f"photos/{name}.png", "question": q} for q in "QR" for name in NAMES[:2]]
     Path("t.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
@@ -146,6 +161,9 @@ def test_other_settings_and_force(run):
         ((*ASK, "--template", "Q:"), "template is 'Q:'; it must hold {question}"),
         ((*ASK, "--schema", "none.json"), "schema 'none.json' cannot be read"),
         ((*ASK, "--schema", "bad.json"), "cannot be made a grammar"),
+        ((*ASK, "--task-timeout", "5"), "are about the worker process: give --isolate"),
+        ((*ASK, "--output", "o.jsonl", "--no-isolate", "--memory-limit", "5"), "give --isolate"),
+        ((*ASK, "--isolate", "--task-timeout", "0"), "--task-timeout"),
         ((*ASK, "--retry-errors"), "give --output"),
         ((*ASK, "--output", "photos"), "is not a regular file"),
         ((*ASK, "--output", "none/o.jsonl"), "there is no folder"),

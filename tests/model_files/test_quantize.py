@@ -10,6 +10,7 @@ import gguf
 import llama_cpp
 import numpy as np
 import pytest
+from faults import failing
 from gguf_forge import Tensor, good_mmproj
 from gguf_rewrite import tensor_bytes
 from golden_pair import MMPROJ, photo
@@ -165,3 +166,26 @@ def test_extreme_blocks(values, kind, tmp_path):
     data = quantizing._convert(rows.reshape(-1).view(np.uint8), tensor, kind, tmp_path)
     back = gguf.quants.dequantize(data, gguf.GGMLQuantizationType[kind])
     assert np.abs(back - rows).max() <= np.abs(rows).max() / 7 + 1e-7
+
+
+@pytest.mark.parametrize("way", ["full", "short", "rename", "open", "read"])
+def test_every_call_may_fail(tmp_path, way):
+    """The target is there as a whole or not at all, and the error names the file that is to blame."""
+    whole = quantize_mmproj(MMPROJ, tmp_path / "whole.gguf", "q8_0").read_bytes()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    source, target = disk / "source.gguf", disk / "target.gguf"
+    for at in (1, 2, 3, 5, 8, 13, 100_000):
+        shutil.copy(MMPROJ, source)
+        error = None
+        with failing(disk, way, at) as faults:
+            try:
+                quantize_mmproj(source, target, "q8_0")
+            except (OSError, ModelFormatError) as caught:
+                error = caught
+        assert (error is not None) == (faults.calls >= at and way != "short")
+        assert error is None or str(source if way == "read" else disk) in str(error)
+        assert {path.name for path in disk.iterdir()} == {"source.gguf", *[target.name] * (error is None)}
+        if error is None:
+            assert target.read_bytes() == whole
+            target.unlink()

@@ -238,7 +238,7 @@ def test_an_answer_that_is_cut_off_is_an_error(llm):
 def test_a_grammar_that_llama_cpp_does_not_take_is_an_error(llm, monkeypatch):
     """It would end the process."""
     broken = llama_cpp.LlamaGrammar.from_string("root ::= ((((")
-    monkeypatch.setattr(hired_gguf.qa.batch.schema, "make_grammar", lambda schema: broken)
+    monkeypatch.setattr(hired_gguf.qa.asking.schema, "make_grammar", lambda schema: broken)
     (record,) = ask(llm, [task("Q")], schema=COLOUR)
     assert record["error"] == {
         "type": "PromptError",

@@ -11,6 +11,7 @@ from PIL import Image
 
 from hired_gguf.qa import lines_file
 from hired_gguf.qa.batch import ask_many
+from hired_gguf.qa.opener import Opener
 from hired_gguf.qa.settings import QaSettings
 
 SETTINGS = QaSettings(model="a", mmproj="b")
@@ -26,7 +27,7 @@ def test_cut_off_at_every_byte_of_the_last_two_records(own_folder, monkeypatch):
 
     def run():
         parrot = Parrot()
-        records = list(ask_many(lambda: nullcontext(parrot), tasks, SETTINGS, output=output))
+        records = list(ask_many(Opener(lambda: nullcontext(parrot)), tasks, SETTINGS, output=output))
         return records, [question for question, _ in parrot.asked]
 
     expected, asked = run()

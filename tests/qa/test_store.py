@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from contextlib import suppress
-
 import pytest
-from store_runs import KEYS, SETTINGS, TASKS, ids, names, run
+from store_runs import SETTINGS, ids, names, run
 
 from hired_gguf import OutputError, TokenBudget
-from hired_gguf.qa import lines_file
 from hired_gguf.qa.settings import QaSettings
 from hired_gguf.qa.store import Store, require_file
 
@@ -59,58 +54,3 @@ def test_other_settings_are_refused(tmp_path):
     with Store(output, other, force=True) as store:
         assert store.resumed
     assert ids(output) == [1]
-
-
-# Disks
-
-
-class Disk:
-    """Lets the n-th write or fsync fail, a write half-way."""
-
-    def __init__(self, monkeypatch, fail_at):
-        self.calls, self.fail_at = 0, fail_at
-        self.write, self.fsync = os.write, os.fsync
-        monkeypatch.setattr(lines_file.os, "write", self._write)
-        monkeypatch.setattr(lines_file.os, "fsync", self._fsync)
-
-    def _next(self):
-        self.calls += 1
-        return self.calls == self.fail_at
-
-    def _write(self, fd, data):
-        if self._next():
-            self.write(fd, data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "full")
-        return self.write(fd, data)
-
-    def _fsync(self, fd):
-        if self._next():
-            raise OSError(errno.EIO, "broken")
-        self.fsync(fd)
-
-
-@pytest.mark.parametrize("again", [False, True])
-def test_every_write_may_fail(tmp_path, monkeypatch, again):
-    """Also those of a run that ends with another file in place of the output."""
-    whole, order, few = tmp_path / "whole.jsonl", [0, 3, 2, 1], {"tasks": TASKS[:4], "keys": KEYS[:4]}
-    run(whole, order, **few)
-    for fail_at in range(1, 100):
-        output = tmp_path / f"{fail_at}.jsonl"
-        if again:
-            run(output, order, errors={1}, **few)
-        before = output.read_bytes() if again else b""
-        with monkeypatch.context() as patch:
-            disk = Disk(patch, fail_at)
-            failed = True
-            with suppress(OSError):
-                run(output, order, retry_errors=again, **few)
-                failed = False
-        assert failed == (disk.calls >= fail_at)
-        found = output.read_bytes() if output.exists() else b""
-        assert found == before or whole.read_bytes().startswith(found)
-        assert found.endswith(b"\n") or not found
-        run(output, order, retry_errors=again, **few)
-        assert output.read_bytes() == whole.read_bytes()
-        if not failed:
-            break
-    assert fail_at > (6 if again else 12)

@@ -10,6 +10,7 @@ import pytest
 from pictures import picture
 
 from hired_gguf import BudgetError, HiredError, InputError, PromptError
+from hired_gguf.qa.asking import failure
 from hired_gguf.qa.pictures import group_by_image
 from hired_gguf.qa.record import make_record
 from hired_gguf.qa.settings import QaSettings
@@ -27,7 +28,7 @@ def test_any_value_is_a_task_that_a_record_can_name(field, name):
     assert sorted(index for group in group_by_image(tasks) for index in group) == [0, 1]
     assert identity(tasks[0]) != identity(tasks[1])
     settings = QaSettings("m", "p")
-    json.dumps(make_record("k", tasks[0], settings, error=tasks[0].error))
+    json.dumps(make_record("k", tasks[0], settings, failure(tasks[0].error)))
 
 
 def test_what_is_missing_is_the_runs_own():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from hired_gguf.qa.asking import Outcome, failure
 from hired_gguf.qa.record import make_record
 from hired_gguf.qa.settings import QaSettings
 from hired_gguf.qa.store import Store
@@ -16,7 +17,7 @@ KEYS = [f"{n:032x}" for n in range(6)]
 
 def record(index, task=None, error=None):
     """The record of a task."""
-    return make_record(KEYS[index], task or TASKS[index], SETTINGS, error=error)
+    return make_record(KEYS[index], task or TASKS[index], SETTINGS, failure(error) if error else Outcome())
 
 
 def ids(path):
@@ -39,8 +40,8 @@ def run(path, order=range(6), *, tasks=TASKS, keys=KEYS, finish=True, errors=(),
         for index in order:
             if not kept.has(keys[index]):
                 kept.begin(keys[index])
-                error = ValueError("no") if index in errors else None
-                kept.add(index, make_record(keys[index], tasks[index], SETTINGS, error=error))
+                outcome = failure(ValueError("no")) if index in errors else Outcome()
+                kept.add(index, make_record(keys[index], tasks[index], SETTINGS, outcome))
                 asked.append(index)
         if finish:
             kept.finish()

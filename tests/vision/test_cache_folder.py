@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cache_entries import ask, assert_equal, key
+from faults import WAYS, failing
 from golden_pair import MMPROJ, photo
 
 from hired_gguf import HiREDChatHandler
@@ -248,3 +250,23 @@ def test_a_llama_with_the_handler_and_its_cache_can_be_pickled(tiny, folder):
     assert copy.chat_handler.last_run.reused_encodings == 1
     for closable in (llama, copy, handler, copy.chat_handler):
         closable.close()
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+@pytest.mark.parametrize("way", sorted(WAYS.keys() - {"interrupted"}))
+def test_every_call_may_fail(folder, encoded, way, lasting):
+    """An entry is there as a whole or not at all, and nobody notices but by the time."""
+    folder.mkdir()
+    for at in range(1, 50):
+        with failing(folder, way, at, lasting=lasting) as faults:
+            cache = EncodingCache(0, folder)
+            cache.put(key(1), encoded)
+            found = cache.get(key(1), encoded.tiling)
+        for entry in (found, EncodingCache(0, folder).get(key(1), encoded.tiling)):
+            assert entry is None or assert_equal(entry, encoded) is None
+        cache.put(key(1), encoded)
+        assert_equal(EncodingCache(0, folder).get(key(1), encoded.tiling), encoded)
+        shutil.rmtree(folder)
+        if faults.calls < at:
+            break
+    assert at < 49
