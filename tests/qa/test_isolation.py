@@ -276,7 +276,7 @@ def test_200_tasks_with_random_kills_stops_and_starvation(tiny, ask, children, t
     assert read(output) == records
     assert len({record["key"] for record in records}) == 200
     assert not blows
-    assert len(children) > 8
+    assert len(children) > 4  # two blows may hit one worker
     assert [path.name for path in tmp_path.iterdir()] == ["o.jsonl"]
     found = Counter(record["status"] for record in records)
     assert found["ok"] + found["crashed"] == 200
