@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..native.child import Child, ChildError, Tick
+from ..native.child import Child
+from ..native.child_errors import ChildError
+from ..native.watch import Tick
 from .engine import EngineSettings
 from .plan import ANSWER_TOKENS, QUESTIONS, BenchTask, Case
 from .probe import PROBE_CONTEXT, Probe

@@ -11,7 +11,7 @@ from ..bench.predict import plan_seconds
 from ..bench.probe import Probe
 from ..bench.runner import Failure
 from ..console.terminal import StatusLine, duration, say
-from ..native.child import Tick
+from ..native.watch import Tick
 
 
 class BenchStatus:

@@ -11,15 +11,12 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from ..console import loading, option_groups, option_types
-from ..console.option_table import ANSWER, add_shared
-from ..console.option_types import number
+from ..console import loading, option_groups
 from ..console.terminal import StatusLine, is_terminal, say
 from ..console.usage import UsageError
 from ..errors import InputError, PromptError
 from ..model import LlavaNext
 from ..model_files.mmproj import MmprojInfo, read_mmproj
-from ..prompt.messages import QUESTION_PLACEHOLDER
 from ..qa.batch import ask_many
 from ..qa.inputs import Fields, every_question, read_tasks
 from ..qa.opener import Opener
@@ -27,17 +24,8 @@ from ..qa.record import as_line
 from ..qa.settings import QaSettings, settings_of_files
 from ..qa.store import require_file
 from ..qa.task import FIELDS, Task, make_tasks
+from . import qa_options
 from .qa_status import BatchStatus
-
-EXAMPLES = """\
-examples:
-  hired-gguf qa --images photos --question "What is on the table?" --output answers.jsonl
-  hired-gguf qa --images 'scans/*.png' --question "Total?" --question "Date?" --output totals.jsonl
-  hired-gguf qa --input tasks.jsonl --output answers.jsonl --retry-errors
-  hired-gguf qa --input tasks.csv --schema invoice.json --output invoices.jsonl
-
-To go on after any kind of stop, give the same command again. docs/qa.md has the fields of tasks and records.
-"""
 
 
 def add_parser(commands: option_groups.Commands) -> None:
@@ -48,85 +36,15 @@ def add_parser(commands: option_groups.Commands) -> None:
         "answer lists of questions about folders of pictures",
         "Ask many questions about many pictures. Each answer, or error, is one line of JSON. Questions\n"
         "about the same picture run together, so that it is encoded and read once.",
-        EXAMPLES,
+        qa_options.EXAMPLES,
     )
-    _add_input_options(parser)
-    _add_output_options(parser)
-    _add_worker_options(parser)
+    qa_options.add_input_options(parser)
+    qa_options.add_output_options(parser)
+    qa_options.add_worker_options(parser)
     option_groups.add_budget_options(parser)
-    _add_answer_options(parser)
+    qa_options.add_answer_options(parser)
     option_groups.add_model_options(parser)
     parser.set_defaults(run=run)
-
-
-def _add_input_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("tasks", "pictures and questions, or a file of both")
-    add = group.add_argument
-    add(
-        "--images",
-        nargs="+",
-        action="extend",
-        metavar="WHERE",
-        help="folders (their pictures, in name order), files, or globs in quotes",
-    )
-    add("--question", action="append", metavar="TEXT", help="a question about every picture; repeatable")
-    add(
-        "--input",
-        type=option_types.path_text,
-        metavar="FILE",
-        help="JSON Lines, a JSON list or CSV with image and question, optionally id, budget, max_tokens, "
-        "schema; - for standard input",
-    )
-
-
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("records")
-    add = group.add_argument
-    add(
-        "--output",
-        type=option_types.path_text,
-        metavar="FILE",
-        help="JSON Lines file that the next start goes on with (default: standard output, which starts anew)",
-    )
-    add("--as-completed", action="store_true", help="write records as they come, not in the tasks' order")
-    add("--retry-errors", action="store_true", help="ask the tasks again that ended in an error or a crash")
-    add(
-        "--force",
-        action="store_true",
-        help="accept an output made with other settings, and answer every task again at its end",
-    )
-
-
-def _add_worker_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "worker process", "has the model; a task that kills it is recorded as crashed, and the run goes on"
-    )
-    add = group.add_argument
-    add(
-        "--isolate",
-        action=argparse.BooleanOptionalAction,
-        help="use one (default: with --output)",
-    )
-    add(
-        "--task-timeout",
-        type=number(float, 0.001),
-        metavar="SECONDS",
-        help="a task that takes longer counts as hanging (default: 20 times the longest so far, "
-        "and 10 minutes at least)",
-    )
-    add(
-        "--memory-limit",
-        type=number(float, 0.001),
-        metavar="GIB",
-        help="what the worker may allocate, beside the model's file (default: no limit; Linux)",
-    )
-
-
-def _add_answer_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("answer")
-    group.add_argument("--schema", metavar="FILE", help="a JSON schema that every answer follows")
-    option_groups.add_template_options(group, f"Question: {QUESTION_PLACEHOLDER}")
-    add_shared(group, [option for option in ANSWER if option.name != "template"])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,20 +10,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
 from ..closing import Closing
-from ..errors import HiredError
-from .amx_crash import signal_name
+from .child_errors import ChildDiedError, ChildError
 from .pipe import pack, read_packed
-from .serve import OUT_OF_MEMORY, Charge
+from .serve import Charge
+from .watch import Tick, Watch
 
-Tick = Callable[[float], None]
-TICK_S = 0.5
+LAST_WORDS_S = 10.0  # that a process which closed its pipe may take to end
 
 # Finds what the parent finds, and leaves the polite signals to the parent, who then kills it.
 _START = """
@@ -35,32 +33,6 @@ sys.path[:] = sys.argv[1:]
 from hired_gguf.native.serve import serve
 serve()
 """
-
-
-class ChildError(HiredError):
-    """What a child process reported, or how it ended. ``error`` is the child's exception, if it had one."""
-
-    def __init__(self, text: str, error: Exception | None = None) -> None:
-        super().__init__(text)
-        self.error = error
-
-
-class ChildDiedError(ChildError):
-    """A child that is no more. ``status`` as of `subprocess`; ``said`` is its last line on stderr."""
-
-    def __init__(self, status: int, said: str) -> None:
-        how = signal_name(-status) if status < 0 else f"exit code {status}"
-        super().__init__(f"the child process died ({how})" + (f": {said}" if said else ""))
-        self.status, self.said, self.how = status, said, how
-
-    @property
-    def out_of_memory(self) -> bool:
-        """Whether it is known that memory ran out. (SIGKILL may mean it too.)"""
-        return self.status == OUT_OF_MEMORY or "bad_alloc" in self.said or "MemoryError" in self.said
-
-
-class ChildTimeoutError(ChildError):
-    """A child that took too long. It has to be closed."""
 
 
 class Child(Closing):
@@ -124,7 +96,7 @@ class Child(Closing):
         on_note: Callable[..., None] = lambda *_: None,
     ) -> Any:
         """The result of what was sent; see `call`."""
-        watch = _Watch(tick, limit)
+        watch = Watch(tick, limit)
         while True:
             with suppress(queue.Empty):
                 reply = self._replies.get(timeout=watch.pause())
@@ -167,7 +139,7 @@ class Child(Closing):
     def _death(self) -> ChildDiedError:
         self._replies.put(None)  # for whoever asks again
         try:
-            status = self._process.wait(TICK_S * 20)
+            status = self._process.wait(LAST_WORDS_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
@@ -203,24 +175,3 @@ def _hear(kind: str, content: Any, on_note: Callable[..., None]) -> None:
     else:
         name, level, text = content
         logging.getLogger(name).log(level, text)
-
-
-class _Watch:
-    """Counts the seconds of waiting. Those in which this process itself was stopped do not count."""
-
-    def __init__(self, tick: Tick, limit: float | None) -> None:
-        self._tick, self._limit = tick, limit
-        self._waited, self._looked = 0.0, time.monotonic()
-
-    def pause(self) -> float:
-        """How long to wait before the next look."""
-        return TICK_S if self._limit is None else max(min(TICK_S, self._limit - self._waited), 0.001)
-
-    def look(self) -> None:
-        """Tell how long it has been. Raises ChildTimeoutError."""
-        now = time.monotonic()
-        self._waited += min(now - self._looked, 2 * TICK_S)
-        self._looked = now
-        self._tick(self._waited)
-        if self._limit is not None and self._waited >= self._limit:
-            raise ChildTimeoutError(f"the child process took longer than {self._limit:g} s")

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..closing import Closing
 from ..errors import CrashError
-from ..native.child import Child, ChildDiedError, ChildError, ChildTimeoutError
+from ..native.child import Child
+from ..native.child_errors import ChildDiedError, ChildError, ChildTimeoutError
 from .asking import Outcome, failure
 from .opener import Opener
 from .patience import Patience

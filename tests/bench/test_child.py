@@ -11,8 +11,9 @@ from command_line import posix
 
 from hired_gguf.bench.engine import EngineSettings
 from hired_gguf.bench.worker import TARGET
-from hired_gguf.native import child as child_module
-from hired_gguf.native.child import Child, ChildError
+from hired_gguf.native import watch
+from hired_gguf.native.child import Child
+from hired_gguf.native.child_errors import ChildError
 
 
 def settings_of(pair, **changes):
@@ -28,7 +29,7 @@ def test_a_child_that_dies_is_reported_with_its_signal():
 
 
 def test_a_childs_error_is_the_parents(tiny, monkeypatch):
-    monkeypatch.setattr(child_module, "TICK_S", 0.001)
+    monkeypatch.setattr(watch, "TICK_S", 0.001)
     ticks = []
     with Child(TARGET) as child:
         with pytest.raises(ChildError, match="nothing is loaded"):

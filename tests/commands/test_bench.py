@@ -16,7 +16,8 @@ from hired_gguf.bench import runner
 from hired_gguf.bench.plan import ANSWER_TOKENS, QUESTIONS
 from hired_gguf.bench.ratios import ratios
 from hired_gguf.cli import main
-from hired_gguf.native.child import Child, ChildError
+from hired_gguf.native.child import Child
+from hired_gguf.native.child_errors import ChildError
 
 FIELDS = {
     *("engine", "budget", "question", "image", "repetition", "ttft_s", "encode_s", "encode_per_tile_s"),

@@ -15,8 +15,10 @@ from child_workers import TARGET
 from command_line import posix
 
 from hired_gguf import HiredError, ModelFormatError
-from hired_gguf.native import child as child_module
-from hired_gguf.native.child import Child, ChildDiedError, ChildError, ChildTimeoutError
+from hired_gguf.native import watch
+from hired_gguf.native.child import Child
+from hired_gguf.native.child_errors import ChildDiedError, ChildError, ChildTimeoutError
+from hired_gguf.native.watch import Watch
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what Linux alone can do")
 
@@ -158,12 +160,12 @@ def test_notes_do_not_put_a_hang_off(child):
 
 def test_time_in_which_the_parent_is_stopped_does_not_count(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(child_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(watch.time, "monotonic", lambda: now[0])
     heard = []
-    watch = child_module._Watch(heard.append, 10)
+    waiting = Watch(heard.append, 10)
     for moment in (0.5, 5000.0, 5000.5):
         now[0] = moment
-        watch.look()
+        waiting.look()
     assert heard == [0.5, 1.5, 2.0]
 
 
