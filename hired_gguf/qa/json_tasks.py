@@ -17,7 +17,9 @@ def json_tasks(lines: list[tuple[int, str]], name: str) -> list[dict[str, Any]]:
     values = list(_values("".join(line for _, line in lines), name))
     if len(values) == 1 and isinstance(values[0], list):
         values = values[0]
-    return [_as_object(value, f"{name}, item {number}") for number, value in enumerate(values, 1)]
+    return [
+        _as_object(value, f"{name}, item {number}", "an object") for number, value in enumerate(values, 1)
+    ]
 
 
 def _is_whole(line: str) -> bool:
@@ -52,10 +54,10 @@ def json_object(line: str, where: str) -> dict[str, Any]:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is not JSON: {error}") from None
-    return _as_object(value, where)
+    return _as_object(value, where, "one object a line")
 
 
-def _as_object(value: Any, where: str) -> dict[str, Any]:
+def _as_object(value: Any, where: str, needed: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InputError(f"{where} is a JSON {type(value).__name__}; needed is an object for each task")
+        raise InputError(f"{where} is a JSON {type(value).__name__}; needed is {needed}")
     return value
