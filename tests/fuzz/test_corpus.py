@@ -24,6 +24,7 @@ def run(*arguments):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNNER["PYTHON"])
 def test_no_committed_input_breaks_its_target(name):
     ended = run("--replay", name)

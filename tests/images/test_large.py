@@ -56,6 +56,7 @@ def test_the_model_sees_nearly_the_same(large):
     assert difference.max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_other_jpegs_are_halved_and_turned(mode, progressive):

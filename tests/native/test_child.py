@@ -198,6 +198,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("doing", ["echo", "sleep", "sleep_with_lock"])
 @pytest.mark.parametrize("stopped", [False, True])

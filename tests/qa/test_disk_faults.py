@@ -204,6 +204,7 @@ def command(tiny, output, *, limit=None):
     return done.returncode, done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @linux
 def test_a_limit_of_file_sizes(tiny, disk):
     output = disk / "o.jsonl"
@@ -216,6 +217,7 @@ def test_a_limit_of_file_sizes(tiny, disk):
     assert [record["status"] for record in whole_lines(output)] == ["ok"] * 6
 
 
+@pytest.mark.slow
 @linux
 def test_a_full_disk(tiny, disk):
     mounted = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(disk)]

@@ -112,6 +112,7 @@ def test_the_folder_may_change_meanwhile(tiny, tmp_path, monkeypatch):
 # What ends a worker
 
 
+@pytest.mark.slow
 def test_each_way_to_die_is_one_tasks_record(ask, children, tmp_path):
     questions = ["a", "SIGSEGV", "b", "SIGKILL", "abort", "SIGILL", "c"]
     records = ask(questions, output=tmp_path / "o.jsonl")
@@ -144,6 +145,7 @@ def test_without_a_file_too(ask):
     assert [status for status, _ in told(ask(["SIGSEGV", "a"]))] == ["crashed", "ok"]
 
 
+@pytest.mark.slow
 def test_memory(ask):
     limit = 400 << 20
     big = {"image": Image.new("RGB", (7000, 7000)), "question": "Q"}
@@ -159,6 +161,7 @@ def test_memory(ask):
     assert ("ran out of memory" in first["error"]["message"], second["status"]) == (True, "ok")
 
 
+@pytest.mark.slow
 def test_a_hang(ask, children):
     started = time.monotonic()
     records = ask(["a", "hang 1000", "b"], options={"task_timeout": 2.0})
@@ -174,6 +177,7 @@ def test_a_hang(ask, children):
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.slow
 def test_a_crash_before_counts(ask, tmp_path):
     """One attempt is the earlier process's, so one is left."""
     output = tmp_path / "o.jsonl"
@@ -223,6 +227,7 @@ def test_an_error_of_loading_is_the_callers(tiny, ask, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bad.gguf"]
 
 
+@pytest.mark.slow
 def test_a_model_that_no_worker_survives_loading_ends_the_run(tiny, ask, children, tmp_path):
     with pytest.raises(CrashError, match=r"loading the model: .* died \(SIGKILL\).*, 3 times"):
         ask(["a"], opening=partial(never_loads, ""), output=tmp_path / "o.jsonl")
