@@ -19,6 +19,8 @@ from hired_gguf.cli import main
 from hired_gguf.native.child import Child
 from hired_gguf.native.child_errors import ChildError
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 FIELDS = {
     *("engine", "budget", "question", "image", "repetition", "ttft_s", "encode_s", "encode_per_tile_s"),
     *("select_s", "prefill_visual_s", "prefill_text_s", "total_s", "tokens_per_s", "peak_rss_bytes"),

@@ -11,7 +11,7 @@ from golden_pair import MMPROJ, TEXT, photo
 
 from hired_gguf import LlavaNext, overlay
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_folder")]
 
 
 def test_chat_explains_the_last_answer(chat):

@@ -14,7 +14,7 @@ from golden_pair import MMPROJ, TEXT
 
 from hired_gguf import LlavaNext, overlay
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_folder")]
 
 
 def test_explain_needs_the_mmproj_alone(run, encoder):

@@ -21,6 +21,8 @@ from hired_gguf.console.terminal import StatusLine
 from hired_gguf.qa import batch, isolation
 from hired_gguf.qa.progress import BatchProgress
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 PAIR = ("--model", str(TEXT), "--mmproj", str(MMPROJ), "--threads", "1", "--max-tokens", "4")
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "hired-gguf")
 

@@ -11,6 +11,8 @@ from golden_pair import image, photo, user
 
 from hired_gguf import ContextOverflowError, HiREDChatHandler, PromptError, StreamError, VisionEncoder, _core
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 
 def test_between_two_questions(used, check):
     """What others may do to a context in between."""

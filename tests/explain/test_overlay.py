@@ -14,6 +14,8 @@ from hired_gguf.explain.counts import partition_counts
 from hired_gguf.explain.overlay import as_png, notes, title
 from hired_gguf.explain.panels import kept_panels, what_allotted, what_chose, what_stays
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 
 @pytest.mark.parametrize("size_hw", [(56, 56), (40, 120)])
 def test_a_single_partition(size_hw):

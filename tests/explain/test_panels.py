@@ -10,6 +10,8 @@ from golden_pair import photo
 from hired_gguf.explain.panel_pictures import canvas_picture, full_picture
 from hired_gguf.explain.panels import kept_panels
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 
 def patch_box(tiling, partition, token, size):
     """Where a patch of a partition lies on a panel of that (width, height): left, top, right, bottom."""

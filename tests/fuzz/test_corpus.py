@@ -13,6 +13,8 @@ import pytest
 from fuzzing.target import CORPUS, Target
 from paths import ROOT
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 RUN = ROOT / "tests" / "fuzz" / "run.py"
 RUNNER = runpy.run_path(str(RUN))
 MOST_BYTES = 300_000

@@ -20,6 +20,8 @@ from hired_gguf.images.samples import photograph
 from hired_gguf.native.load import core
 from hired_gguf.vision.preprocess import preprocess
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 LIMIT = 12_000_000
 PINPOINTS = [(336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008)]
 

@@ -20,6 +20,8 @@ from hired_gguf.native.child import Child
 from hired_gguf.native.child_errors import ChildDiedError, ChildError, ChildTimeoutError
 from hired_gguf.native.watch import Watch
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what Linux alone can do")
 
 

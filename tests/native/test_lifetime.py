@@ -15,6 +15,8 @@ from paths import ROOT
 
 from hired_gguf import ClosedError, LlavaNext, StreamError, VisionEncoder
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 DRIVER = ROOT / "tests" / "support" / "mixed_driver.py"
 PICTURE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 

@@ -23,6 +23,8 @@ from hired_gguf.native.llama import clear
 from hired_gguf.native.load import PIN
 from models import load_llama
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 ROWS = np.random.default_rng(0).standard_normal((100, 128)).astype(np.float32)
 BREAK_AFTER = 0.1  # s
 

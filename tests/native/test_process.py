@@ -11,7 +11,7 @@ import pytest
 from paths import ROOT
 
 DRIVER = ROOT / "tests" / "support" / "fork_driver.py"
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")]
 
 
 @pytest.fixture

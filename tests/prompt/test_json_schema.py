@@ -15,6 +15,8 @@ from hired_gguf.context.run import Run
 from hired_gguf.prompt.json_schema import violation
 from hired_gguf.qa.schema import load_schema, parse_answer
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 NODE = {"type": "object", "properties": {"v": {"type": "boolean"}}, "required": ["v"]}
 TREE = {
     "$ref": "#/$defs/node",

@@ -14,6 +14,8 @@ from hired_gguf.prompt.templates import BUILT_IN, render
 from hired_gguf.prompt.tokens import PromptTokenizer
 from models import load_llama
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 CONTROL, USER_DEFINED, STRING = 3, 4, gguf.GGUFValueType.STRING
 NEW = ["<|endoftext|>", "<|user|>", "<|end|>", "<|assistant|>", "<mask>", "<|end|>.*", "<|e", "[ X]", "end|>"]
 TOOL = "<|tool|>"

@@ -15,7 +15,10 @@ import pytest
 from golden_pair import NAMES, photo
 from paths import ROOT
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9, fork and signals of POSIX")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="kill -9, fork and signals of POSIX"),
+]
 
 DRIVER = ROOT / "tests" / "support" / "qa_driver.py"
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "hired-gguf")

@@ -21,6 +21,8 @@ from hired_gguf.qa.batch import ask_many
 from hired_gguf.qa.opener import Opener
 from hired_gguf.qa.settings import QaSettings
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and file systems of Linux")
 SETTINGS = QaSettings(model="a", mmproj="b")
 

@@ -26,7 +26,10 @@ from hired_gguf.qa.opener import Opener
 from hired_gguf.qa.patience import Patience
 from hired_gguf.qa.settings import settings_of_files
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and signals of Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="limits and signals of Linux"),
+]
 
 VARYING = ("timings", "reuse")
 OPTIONS = {"n_ctx": 512, "n_threads": 1}

@@ -15,6 +15,8 @@ from hired_gguf.model_files import mmproj_keys
 from hired_gguf.model_files.mmproj import read_mmproj
 from hired_gguf.model_files.mmproj_tensors import MATRIX
 
+pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
+
 #: Least mean cosine of the rows against the F16 file of the same layout, measured less a margin.
 CLOSE = {"Q4_0": 0.92, "Q4_1": 0.92, "Q5_0": 0.975, "Q5_1": 0.975}
 
