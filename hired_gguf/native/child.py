@@ -124,9 +124,11 @@ class Child(Closing):
             return
         started.set_result(process)
         assert process.stdout is not None
-        while (reply := read_packed(process.stdout)) is not None:
-            self._replies.put(reply)
-        self._replies.put(None)
+        try:
+            while (reply := read_packed(process.stdout)) is not None:
+                self._replies.put(reply)
+        finally:  # also where there is no memory for a reply
+            self._replies.put(None)
 
     def _write(self, started: Future[subprocess.Popen[bytes]]) -> None:
         """Write requests: the pipe takes no more of them where the process hangs or is stopped."""
