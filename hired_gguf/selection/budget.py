@@ -8,12 +8,12 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypedDict, Union
 
 from ..errors import BudgetError, shown
+from ..model_files.gguf_fields import INT32_MAX
 from .policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_MOST_TOKENS = 2**31 - 1
 
 #: What an argument called ``budget`` takes.
 Budget = Union[int, float, "TokenBudget"]
@@ -102,7 +102,7 @@ def _is_a(kind: type, value: object) -> bool:
 
 def _budget(value: Any) -> int | float:
     if _is_a(Integral, value):
-        if 1 <= value <= _MOST_TOKENS:
+        if 1 <= value <= INT32_MAX:
             return int(value)
     elif _is_a(Real, value) and 0 < value <= 1:
         return float(value)
@@ -113,7 +113,7 @@ def _budget(value: Any) -> int | float:
 
 
 def _tokens(value: Any) -> int:
-    if _is_a(Integral, value) and 1 <= value <= _MOST_TOKENS:
+    if _is_a(Integral, value) and 1 <= value <= INT32_MAX:
         return int(value)
     raise BudgetError(
         f"[config] tokens is {shown(value)}; allowed: a number of visual tokens from 1 (an int)"
