@@ -21,6 +21,7 @@ from .pipe import pack, read_packed
 from .serve import Charge
 from .watch import Tick, Watch
 
+SMALL = 4096  # bytes that an empty pipe takes at once, on any system
 LAST_WORDS_S = 10.0  # that a process which closed its pipe may take to end
 
 # Finds what the parent finds, and leaves the polite signals to the parent, who then kills it.
@@ -60,7 +61,7 @@ class Child(Closing):
             if self._log is not None:
                 self._log.close()
             raise
-        self._requests.put(pack(charge))
+        self._send(pack(charge))
 
     @property
     def pid(self) -> int:
@@ -86,7 +87,17 @@ class Child(Closing):
 
     def send(self, do: str, **arguments: Any) -> None:
         """Have the worker do something; `receive` waits for it."""
-        self._requests.put(pack((do, arguments)))
+        self._send(pack((do, arguments)))
+
+    def _send(self, request: bytes) -> None:
+        """Write what an empty pipe takes at once; leave to `_write` what may have to wait for a reader."""
+        if len(request) > SMALL:
+            self._requests.put(request)
+            return
+        with suppress(OSError, ValueError):  # it is dead: whoever waits for a reply hears of it
+            assert self._process.stdin is not None
+            self._process.stdin.write(request)
+            self._process.stdin.flush()
 
     def receive(
         self,
@@ -131,7 +142,7 @@ class Child(Closing):
             self._replies.put(None)
 
     def _write(self, started: Future[subprocess.Popen[bytes]]) -> None:
-        """Write requests: the pipe takes no more of them where the process hangs or is stopped."""
+        """Write large requests: the pipe does not take them where the process hangs or is stopped."""
         with suppress(OSError, ValueError):  # it is dead or closed: whoever waits for a reply hears of it
             pipe = started.result().stdin
             while pipe is not None and (request := self._requests.get()) is not None:

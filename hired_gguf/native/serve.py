@@ -115,21 +115,31 @@ class _Forward(logging.Handler):
 
 
 def _requests(stream: IO[bytes]) -> Iterator[bytes]:
-    """The requests. When they end the parent is gone, and then so is this process, at once."""
+    """The requests. When they end the parent is gone, and then so is this process.
+
+    Linux sees to that by itself (`_die_with`). Elsewhere a thread reads ahead, to notice it during work too.
+    """
+    if sys.platform == "linux":
+        while (request := _next(stream)) is not None:
+            yield request
+        _end()
     found: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def listen() -> None:
-        try:
-            while (request := read_packed(stream)) is not None:
-                found.put(request)
-        except MemoryError:
-            os._exit(OUT_OF_MEMORY)
-        finally:
-            _end()
+        while (request := _next(stream)) is not None:
+            found.put(request)
+        _end()
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
         yield found.get()
+
+
+def _next(stream: IO[bytes]) -> bytes | None:
+    try:
+        return read_packed(stream)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
 
 
 def _end() -> Any:
