@@ -10,7 +10,7 @@
 #include "engine/q4_device.h"
 #include "engine/vision.h"
 #include "interrupt.h"
-#include "kernels/cpu.h"
+#include "kernels/kernels.h"
 #include "register.h"
 
 namespace nb = nanobind;
@@ -66,19 +66,26 @@ void register_engine(nb::module_& m) {
     m.def("has_backend", &has_backend, "name"_a,
           "True if ggml has the backend: \"CUDA\", \"Vulkan\", \"Metal\".");
 
-    m.def("have_kernels", &have_kernels,
-          "True if hired-gguf's own CPU kernels run here: on x86-64 with AVX-512 and VNNI.");
+    m.def(
+        "kernels_here",
+        [] {
+            std::vector<std::string> names;
+            for (const Kernels* kernels : kernels_here()) names.emplace_back(kernels->name);
+            return names;
+        },
+        "The names of hired-gguf's own CPU kernels that run here, the fastest first: \"avx512\", \"avxvnni\",\n"
+        "\"avx2\".");
 
     m.def("offer_q4_device", &offer_q4_device,
           "Until withdraw_q4_device, models that are loaded in this process and their contexts use the\n"
-          "kernels for Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.");
+          "kernels for Q4_0. Needs \"avx512\" among kernels_here(). Calls are counted, and not thread-safe.");
     m.def("withdraw_q4_device", &withdraw_q4_device);
 
     nb::class_<VisionModel>(m, "VisionModel", "The vision encoder of a mmproj file. Not thread-safe.")
         .def(
             "__init__",
             [](VisionModel* self, const std::string& path, const std::string& device, int n_threads,
-               const std::string& flash_attention, bool kernels, bool verbose, int layers) {
+               const std::string& flash_attention, const std::string& kernels, bool verbose, int layers) {
                 new (self) VisionModel(path, {.device = device,
                                               .n_threads = n_threads,
                                               .flash_attention = flash_attention,
@@ -86,10 +93,11 @@ void register_engine(nb::module_& m) {
                                               .layers = layers,
                                               .verbose = verbose});
             },
-            "path"_a, "device"_a = "auto", "n_threads"_a = 0, "flash_attention"_a = "auto",
-            "kernels"_a = true, "verbose"_a = false, "layers"_a = 0,
+            "path"_a, "device"_a = "auto", "n_threads"_a = 0, "flash_attention"_a = "auto", "kernels"_a = "",
+            "verbose"_a = false, "layers"_a = 0,
             "Loads a file that read_mmproj has checked, and runs so many layers of it (0: all, or up to\n"
-            "clip.vision.feature_layer). Raises NativeError, InputError.",
+            "clip.vision.feature_layer), on the CPU with the kernels of that name (none: with ggml's).\n"
+            "Raises NativeError, InputError.",
             nb::call_guard<nb::gil_scoped_release>())
         .def_prop_ro("tile", &VisionModel::tile, "Pixels a side of a partition.")
         .def_prop_ro("tokens", &VisionModel::tokens, "Visual tokens of a partition, N.")

@@ -133,15 +133,16 @@ def list_devices() -> list[Device]:
 def has_backend(name: str) -> bool:
     """True if ggml has the backend: "CUDA", "Vulkan", "Metal"."""
 
-def have_kernels() -> bool:
+def kernels_here() -> list[str]:
     """
-    True if hired-gguf's own CPU kernels run here: on x86-64 with AVX-512 and VNNI.
+    The names of hired-gguf's own CPU kernels that run here, the fastest first: "avx512", "avxvnni",
+    "avx2".
     """
 
 def offer_q4_device() -> None:
     """
     Until withdraw_q4_device, models that are loaded in this process and their contexts use the
-    kernels for Q4_0. Needs have_kernels(). Calls are counted, and not thread-safe.
+    kernels for Q4_0. Needs "avx512" among kernels_here(). Calls are counted, and not thread-safe.
     """
 
 def withdraw_q4_device() -> None: ...
@@ -149,10 +150,11 @@ def withdraw_q4_device() -> None: ...
 class VisionModel:
     """The vision encoder of a mmproj file. Not thread-safe."""
 
-    def __init__(self, path: str, device: str = 'auto', n_threads: int = 0, flash_attention: str = 'auto', kernels: bool = True, verbose: bool = False, layers: int = 0) -> None:
+    def __init__(self, path: str, device: str = 'auto', n_threads: int = 0, flash_attention: str = 'auto', kernels: str = '', verbose: bool = False, layers: int = 0) -> None:
         """
         Loads a file that read_mmproj has checked, and runs so many layers of it (0: all, or up to
-        clip.vision.feature_layer). Raises NativeError, InputError.
+        clip.vision.feature_layer), on the CPU with the kernels of that name (none: with ggml's).
+        Raises NativeError, InputError.
         """
 
     @property

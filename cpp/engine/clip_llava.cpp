@@ -46,7 +46,7 @@ ggml_cgraph* LlavaGraph::build() {
 }
 
 ggml_tensor* LlavaGraph::build_mm(ggml_tensor* w, ggml_tensor* x) const {
-    return kernels_ && kernel_takes(w) ? kernel_mul_mat(ctx0, w, x) : clip_graph::build_mm(w, x);
+    return kernels_ && kernel_takes(w) ? kernel_mul_mat(ctx0, *kernels_, w, x) : clip_graph::build_mm(w, x);
 }
 
 // One row of patch embedding a patch, [width, tokens, partitions]. Not ggml_conv_2d: it rounds the pixels to
@@ -109,7 +109,7 @@ ggml_tensor* LlavaGraph::attend(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, 
         return build_attn(nullptr, nullptr, q, k, v, nullptr, kq_scale, il);
     }
     if (kernels_) {
-        ggml_tensor* x = kernel_attention(ctx0, q, k, v);
+        ggml_tensor* x = kernel_attention(ctx0, *kernels_, q, k, v);
         return ggml_reshape_2d(ctx0, x, n_embd, x->ne[2] * x->ne[3]);
     }
     const auto by_head = [this](ggml_tensor* t) { return ggml_permute(ctx0, t, 0, 2, 1, 3); };

@@ -10,6 +10,8 @@ struct clip_ctx;
 
 namespace hired {
 
+struct Kernels;
+
 // Defined in the patched clip.cpp, where clip_ctx is known.
 const clip_model& clip_model_of(const clip_ctx* ctx);
 ggml_backend_t cpu_backend_of(const clip_ctx* ctx);
@@ -19,8 +21,8 @@ ggml_backend_t backend_of(const clip_ctx* ctx);
 struct ClipRequest {
     std::vector<int> attention_layers;  // 0-based executed layers
     bool want_features = false;
-    int layers = 0;        // blocks to run; 0: executed_layers
-    bool kernels = false;  // cpp/kernels in place of ggml's, where the graph runs on the CPU
+    int layers = 0;                    // blocks to run; 0: executed_layers
+    const Kernels* kernels = nullptr;  // in place of ggml's, where the graph runs on the CPU
 
     std::vector<std::vector<float>> attention;  // per asked layer [partitions, heads, tokens + 1]
     std::vector<float> features;                // [partitions, tokens, width], empty unless wanted
@@ -37,7 +39,7 @@ class LlavaGraph final : public clip_graph {
         : clip_graph(ctx, img),
           request_(request),
           exact_(backend_of(ctx) == cpu_backend_of(ctx)),
-          kernels_(exact_ && request && request->kernels) {}
+          kernels_(exact_ && request ? request->kernels : nullptr) {}
 
     ggml_cgraph* build() override;
     bool support_batch() const override { return true; }
@@ -59,7 +61,7 @@ class LlavaGraph final : public clip_graph {
 
     const ClipRequest* request_;
     const bool exact_;  // on the CPU, where flash attention may stay in float32
-    const bool kernels_;
+    const Kernels* const kernels_;
 };
 
 /// Number of blocks that the graph runs where nobody asks for fewer: all of the file, or up to

@@ -10,7 +10,7 @@
 #include "engine/clip_log.h"
 #include "engine/clip_tensors.h"
 #include "engine/handles.h"
-#include "kernels/cpu.h"
+#include "kernels/kernels.h"
 
 namespace hired {
 namespace {
@@ -60,6 +60,13 @@ int hardware_threads() {
     return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
+// nullptr for no name.
+const Kernels* find(const std::string& name) {
+    const Kernels* found = find_kernels(name);
+    if (!found && !name.empty()) throw InputError(text("[vision] no kernels '", name, "' run here"));
+    return found;
+}
+
 ClipPtr load(const std::string& path, const VisionOptions& options, ClipLog& log) {
     clip_context_params params{};
     params.device = find_device(options.device);
@@ -80,7 +87,7 @@ struct VisionModel::Impl {
     ClipPtr ctx;
     int n_threads;
     int layers;
-    bool kernels;
+    const Kernels* kernels;
 
     const clip_model& model() const { return clip_model_of(ctx.get()); }
     const clip_hparams& hparams() const { return model().hparams; }
@@ -92,7 +99,7 @@ VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
                .ctx = nullptr,
                .n_threads = options.n_threads > 0 ? options.n_threads : hardware_threads(),
                .layers = options.layers,
-               .kernels = options.kernels && have_kernels()})) {
+               .kernels = find(options.kernels)})) {
     impl_->ctx = load(path, options, impl_->log);
     require_tensors(impl_->model());
     const int most = executed_layers(impl_->hparams());

@@ -4,7 +4,7 @@
 namespace hired {
 
 /// out = softmax(scale * q k^T) v per partition and head. All four are contiguous [partitions, tokens, heads,
-/// width].
+/// width]. Kernels::attend does the share of one thread of `threads`: whole heads.
 struct Attention {
     int partitions = 0;
     int tokens = 0;
@@ -16,8 +16,5 @@ struct Attention {
     const float* v = nullptr;
     float* out = nullptr;
 };
-
-/// Does the share of one thread of `threads`: whole heads. Needs have_kernels().
-void attend(const Attention& attention, int thread = 0, int threads = 1);
 
 }  // namespace hired

@@ -2,7 +2,10 @@
 #include "kernels/avx512.h"
 #include "kernels/product.h"
 
-namespace hired {
+namespace hired::avx512 {
+
+void multiply(const Product& product, int thread, int threads);
+
 namespace {
 
 // e^x for x <= 0 as 2^n e^r with |r| <= ln 2 / 2. ln 2 is taken off in two parts, the first short enough for
@@ -64,7 +67,8 @@ void attend_head(const Attention& a, std::size_t at) {
               .w = a.k + at,
               .w_stride = token,
               .y = scores,
-              .y_stride = stride});
+              .y_stride = stride},
+             0, 1);
     for (int i = 0; i < a.tokens; ++i) factors[i] = exponentiate(scores + i * stride, a.tokens, a.scale);
     multiply({.rows = a.tokens,
               .columns = a.width,
@@ -75,7 +79,8 @@ void attend_head(const Attention& a, std::size_t at) {
               .w_stride = token,
               .weights = Weights::f32_transposed,
               .y = a.out + at,
-              .y_stride = token});
+              .y_stride = token},
+             0, 1);
     for (int i = 0; i < a.tokens; ++i) multiply_row(a.out + at + i * token, a.width, factors[i]);
 }
 
@@ -89,4 +94,4 @@ void attend(const Attention& a, int thread, int threads) {
     }
 }
 
-}  // namespace hired
+}  // namespace hired::avx512

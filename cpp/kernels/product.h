@@ -13,6 +13,8 @@ enum class Weights {
 };
 
 /// y [rows, columns] = x [rows, depth] * w, row-major. Strides are elements from one row to the next.
+/// Kernels::multiply does the share of one thread of `threads`; together they write all of y, and nothing
+/// else.
 struct Product {
     int rows = 0;
     int columns = 0;
@@ -25,9 +27,5 @@ struct Product {
     float* y = nullptr;
     std::size_t y_stride = 0;
 };
-
-/// Does the share of one thread of `threads`; together they write all of y, and nothing else. Needs
-/// have_kernels().
-void multiply(const Product& product, int thread = 0, int threads = 1);
 
 }  // namespace hired

@@ -1,7 +1,7 @@
 #include "kernels/avx512.h"
 #include "kernels/product.h"
 
-namespace hired {
+namespace hired::avx512 {
 namespace {
 
 // A tile of y stays in registers: 14 x 2 vectors, two of weights, one of x. A panel of weights (32 KiB) stays
@@ -209,4 +209,4 @@ void multiply(const Product& p, int thread, int threads) {
     }
 }
 
-}  // namespace hired
+}  // namespace hired::avx512

@@ -32,7 +32,7 @@ struct Q4Product {
     std::size_t y_stride = 0;
 };
 
-/// Does the share of one thread of `threads`. Needs have_kernels().
+/// Does the share of one thread of `threads`. Needs the kernels "avx512".
 void multiply_q4(const Q4Product& product, int thread = 0, int threads = 1);
 
 }  // namespace hired

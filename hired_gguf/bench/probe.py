@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..model import LlavaNext
-from ..native.kernels import kernels_wanted
+from ..native.kernels import kernels_used
 from ..native.llama import address, clear, synchronize
 from ..native.load import core
 from .engine import EngineSettings, warm_up
@@ -60,7 +60,7 @@ def run_probe(settings: EngineSettings) -> Probe:
 
 def probe_tile(settings: EngineSettings) -> tuple[float, npt.NDArray[np.float32]]:
     """Seconds to encode a tile (the better of two tries), and its rows [tokens, D_text]."""
-    model = core.VisionModel(settings.mmproj, n_threads=settings.n_threads, kernels=kernels_wanted())
+    model = core.VisionModel(settings.mmproj, n_threads=settings.n_threads, kernels=kernels_used())
     pixels = np.zeros((1, 3, model.tile, model.tile), np.float32)
     seconds = []
     for _ in range(2):

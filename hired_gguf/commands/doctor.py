@@ -82,7 +82,7 @@ def installation() -> dict[str, Any]:
         "backends": {name: core.has_backend(name) for name in BACKENDS},
         "devices": [device_facts(device) for device in core.list_devices()],
         "cpu_features": cpu.built_features(),
-        "kernels": {"run_here": core.have_kernels(), "wanted": kernels_wanted(), "q4_0": q4_used()},
+        "kernels": {"run_here": core.kernels_here(), "wanted": kernels_wanted(), "q4_0": q4_used()},
         "waiting": {"openmp": "OPENMP" in cpu.built_features(), **asdict(waiting.in_force)},
     }
 

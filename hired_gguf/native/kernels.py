@@ -20,9 +20,9 @@ def kernels_wanted() -> bool:
     return os.environ.get(KERNELS_VARIABLE) != "0"
 
 
-def kernels_used() -> bool:
-    """Whether the CPU part of a model loaded now would use our kernels."""
-    return kernels_wanted() and core.have_kernels()
+def kernels_used() -> str:
+    """The name of our kernels that the CPU part of a model loaded now would use; empty if none."""
+    return next(iter(core.kernels_here()), "") if kernels_wanted() else ""
 
 
 def q4_used() -> bool:
@@ -31,7 +31,7 @@ def q4_used() -> bool:
     Not on CPUs with AMX, where llama.cpp's kernels are faster; not with a GPU, because llama.cpp moves large
     batches to it only if the weights lie in its own buffers.
     """
-    return kernels_used() and not has_amx() and not any(device.gpu for device in core.list_devices())
+    return kernels_used() == "avx512" and not has_amx() and not any(device.gpu for device in core.list_devices())
 
 
 @contextmanager

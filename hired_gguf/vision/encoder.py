@@ -12,7 +12,7 @@ from ..images.sources import ImageSource
 from ..model_files.gguf_file import read_gguf
 from ..model_files.mmproj import Mmproj, read_mmproj
 from ..model_files.unfilled import refuse_unfilled
-from ..native.kernels import kernels_wanted
+from ..native.kernels import kernels_used
 from ..native.load import core
 from ..native.process import (
     NativeLock,
@@ -57,7 +57,7 @@ class VisionEncoder(Closing):
                 device,
                 n_threads or 0,
                 flash_attention,
-                kernels_wanted(),
+                kernels_used(),
                 verbose,
                 self.info.executed_layers,
             )

@@ -8,7 +8,7 @@
 #include "engine/backend.h"
 #include "engine/language.h"
 #include "golden.h"
-#include "kernels/cpu.h"
+#include "kernels/kernels.h"
 
 using namespace hired;
 
@@ -86,7 +86,7 @@ TEST_CASE("offers are counted") {
 }
 
 TEST_CASE("a model that was loaded meanwhile uses the device, and goes on after it is withdrawn") {
-    if (!have_kernels()) {
+    if (!find_kernels("avx512")) {
         MESSAGE("no AVX-512 here: the device is not tested");
         return;
     }
@@ -105,7 +105,7 @@ TEST_CASE("a model that was loaded meanwhile uses the device, and goes on after 
 }
 
 TEST_CASE("an interrupt reaches the device") {
-    if (!have_kernels()) return;
+    if (!find_kernels("avx512")) return;
     const Quantised file;
     offer_q4_device();
     Language language(file.path());
@@ -116,7 +116,7 @@ TEST_CASE("an interrupt reaches the device") {
 }
 
 TEST_CASE("memory that runs out in the device is an error of llama.cpp, and no exception in its C code") {
-    if (!have_kernels()) return;
+    if (!find_kernels("avx512")) return;
     const Quantised file;
     offer_q4_device();
     Language language(file.path());

@@ -1,4 +1,5 @@
 #include "engine/vision.h"
+#include "kernels/kernels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -50,7 +51,7 @@ TEST_CASE("the golden encoder tells its sizes") {
 }
 
 TEST_CASE("attention, features and rows have their shapes, whatever computes them") {
-    for (const bool kernels : {false, true}) {
+    for (const char* kernels : {"", find_kernels("avx512") ? "avx512" : ""}) {
         for (const char* flash : {"on", "off", "auto"}) {
             VisionModel model(golden("mmproj-f32.gguf"),
                               {.n_threads = 2, .flash_attention = flash, .kernels = kernels});
@@ -70,7 +71,7 @@ TEST_CASE("attention, features and rows have their shapes, whatever computes the
 
 TEST_CASE("fewer layers than the file holds: the features of that depth") {
     VisionModel whole = golden_encoder();
-    VisionModel two(golden("mmproj-f32.gguf"), {.n_threads = 1, .kernels = false, .layers = 2});
+    VisionModel two(golden("mmproj-f32.gguf"), {.n_threads = 1, .kernels = "", .layers = 2});
     CHECK(two.layers() == 2);
     const Floats pixels = pixels_for(whole, 1);
     const Encoded a = whole.encode(pixels, 1, {0, 1}, true), b = two.encode(pixels, 1, {0, 1}, true);

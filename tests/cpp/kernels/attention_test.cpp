@@ -26,16 +26,16 @@ struct Case {
 
     void run(int threads) {
         for (int i = 0; i < threads; ++i) {
-            attend({.partitions = partitions,
-                    .tokens = tokens,
-                    .heads = heads,
-                    .width = width,
-                    .scale = scale,
-                    .q = q.data(),
-                    .k = k.data(),
-                    .v = v.data(),
-                    .out = out.data()},
-                   i, threads);
+            find_kernels("avx512")->attend({.partitions = partitions,
+                                            .tokens = tokens,
+                                            .heads = heads,
+                                            .width = width,
+                                            .scale = scale,
+                                            .q = q.data(),
+                                            .k = k.data(),
+                                            .v = v.data(),
+                                            .out = out.data()},
+                                           i, threads);
         }
     }
 

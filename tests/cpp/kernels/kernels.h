@@ -11,13 +11,13 @@
 #include <random>
 #include <vector>
 
-#include "kernels/cpu.h"
+#include "kernels/kernels.h"
 
 using Floats = std::vector<float>;
 
 /// Skips the rest of a test case where the kernels do not run.
 #define NEEDS_KERNELS()                                         \
-    if (!hired::have_kernels()) {                               \
+    if (!hired::find_kernels("avx512")) {                       \
         MESSAGE("no AVX-512 here: the kernels are not tested"); \
         return;                                                 \
     }

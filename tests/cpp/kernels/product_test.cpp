@@ -32,17 +32,17 @@ struct Case {
     void run(int threads) {
         const void* stored = kind == Weights::f16 ? static_cast<const void*>(half.data()) : w.data();
         for (int t = 0; t < threads; ++t) {
-            multiply({.rows = rows,
-                      .columns = columns,
-                      .depth = depth,
-                      .x = x.data(),
-                      .x_stride = x_stride,
-                      .w = stored,
-                      .w_stride = w_stride,
-                      .weights = kind,
-                      .y = y.values.data(),
-                      .y_stride = y.stride},
-                     t, threads);
+            find_kernels("avx512")->multiply({.rows = rows,
+                                              .columns = columns,
+                                              .depth = depth,
+                                              .x = x.data(),
+                                              .x_stride = x_stride,
+                                              .w = stored,
+                                              .w_stride = w_stride,
+                                              .weights = kind,
+                                              .y = y.values.data(),
+                                              .y_stride = y.stride},
+                                             t, threads);
         }
     }
 

@@ -1,0 +1,41 @@
+#include "kernels/kernels.h"
+
+namespace hired {
+
+#ifdef HIRED_AVX512VNNI
+namespace avx512 {
+void multiply(const Product& product, int thread, int threads);
+void attend(const Attention& attention, int thread, int threads);
+}  // namespace avx512
+
+namespace {
+
+// Compiled without the kernels' flags, since it runs everywhere.
+bool runs_avx512() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("avx2");
+}
+
+constexpr Kernels kAvx512{.name = "avx512", .multiply = avx512::multiply, .attend = avx512::attend};
+
+}  // namespace
+#endif
+
+std::vector<const Kernels*> kernels_here() {
+    std::vector<const Kernels*> found;
+#ifdef HIRED_AVX512VNNI
+    if (runs_avx512()) found.push_back(&kAvx512);
+#endif
+    return found;
+}
+
+const Kernels* find_kernels(std::string_view name) {
+    for (const Kernels* kernels : kernels_here()) {
+        if (kernels->name == name) return kernels;
+    }
+    return nullptr;
+}
+
+}  // namespace hired
