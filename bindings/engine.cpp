@@ -5,10 +5,11 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrays.h"
+#include "core/error.h"
 #include "engine/backend.h"
 #include "engine/language.h"
-#include "engine/q4_device.h"
 #include "engine/vision.h"
+#include "engine/weights_device.h"
 #include "interrupt.h"
 #include "kernels/kernels.h"
 #include "register.h"
@@ -53,6 +54,12 @@ void prefill_rows(std::uintptr_t context, Rows rows, int n_past, int n_batch) {
     });
 }
 
+const Kernels& kernels_named(const std::string& name) {
+    const Kernels* found = find_kernels(name);
+    if (!found) throw InputError(text("[kernels] '", name, "' do not run here"));
+    return *found;
+}
+
 }  // namespace
 
 void register_engine(nb::module_& m) {
@@ -76,10 +83,15 @@ void register_engine(nb::module_& m) {
         "The names of hired-gguf's own CPU kernels that run here, the fastest first: \"avx512\", \"avxvnni\",\n"
         "\"avx2\".");
 
-    m.def("offer_q4_device", &offer_q4_device,
-          "Until withdraw_q4_device, models that are loaded in this process and their contexts use the\n"
-          "kernels for Q4_0. Needs \"avx512\" among kernels_here(). Calls are counted, and not thread-safe.");
-    m.def("withdraw_q4_device", &withdraw_q4_device);
+    m.def(
+        "offer_kernels", [](const std::string& name) { offer_kernels(kernels_named(name)); }, "name"_a,
+        "Until withdraw_kernels, models that are loaded in this process use the kernels of that name for their\n"
+        "quantised matrices, and keep them. Calls are counted, and not thread-safe. Needs\n"
+        "can_offer_kernels(). Raises InputError.");
+    m.def("can_offer_kernels", &can_offer_kernels,
+          "True if this build of llama.cpp lets others multiply (extra buffer types of its CPU backend).");
+    m.def(
+        "withdraw_kernels", [](const std::string& name) { withdraw_kernels(kernels_named(name)); }, "name"_a);
 
     nb::class_<VisionModel>(m, "VisionModel", "The vision encoder of a mmproj file. Not thread-safe.")
         .def(

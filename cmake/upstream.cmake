@@ -46,7 +46,8 @@ endif()
 
 # --- the private sources -------------------------------------------------------------------------------------
 set(_clip_path tools/mtmd)
-set(_device_header ggml/src/ggml-backend-impl.h) # what a ggml device consists of
+# what a ggml device consists of, and how its CPU backend is extended
+set(_ggml_headers ggml-backend-impl.h ggml-impl.h ggml-cpu/ggml-cpu-impl.h ggml-cpu/traits.h)
 if(HIRED_LLAMA_SOURCE)
   foreach(_try "${HIRED_LLAMA_SOURCE}/vendor/llama.cpp" "${HIRED_LLAMA_SOURCE}")
     if(EXISTS "${_try}/${_clip_path}/clip.cpp")
@@ -78,10 +79,11 @@ else()
                         "if it comes back so, do not build.")
   endif()
   set(_source "${HIRED_DOWNLOAD_DIR}/${_name}/vendor/llama.cpp/${_clip_path}")
-  if(NOT EXISTS "${_source}/clip.cpp" OR NOT EXISTS "${_source}/../../${_device_header}")
+  if(NOT EXISTS "${_source}/clip.cpp" OR NOT EXISTS "${_source}/../../ggml/src/ggml-cpu/traits.h")
+    list(TRANSFORM _ggml_headers PREPEND "*/ggml/src/" OUTPUT_VARIABLE _header_patterns)
     file(ARCHIVE_EXTRACT INPUT "${_sdist}" DESTINATION "${HIRED_DOWNLOAD_DIR}"
          PATTERNS "*/${_clip_path}/clip*" "*/${_clip_path}/mtmd*.h" "*/${_clip_path}/models/*"
-                  "*/${_device_header}")
+                  ${_header_patterns})
   endif()
 endif()
 

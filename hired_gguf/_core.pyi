@@ -139,13 +139,19 @@ def kernels_here() -> list[str]:
     "avx2".
     """
 
-def offer_q4_device() -> None:
+def offer_kernels(name: str) -> None:
     """
-    Until withdraw_q4_device, models that are loaded in this process and their contexts use the
-    kernels for Q4_0. Needs "avx512" among kernels_here(). Calls are counted, and not thread-safe.
+    Until withdraw_kernels, models that are loaded in this process use the kernels of that name for their
+    quantised matrices, and keep them. Calls are counted, and not thread-safe. Needs
+    can_offer_kernels(). Raises InputError.
     """
 
-def withdraw_q4_device() -> None: ...
+def can_offer_kernels() -> bool:
+    """
+    True if this build of llama.cpp lets others multiply (extra buffer types of its CPU backend).
+    """
+
+def withdraw_kernels(name: str) -> None: ...
 
 class VisionModel:
     """The vision encoder of a mmproj file. Not thread-safe."""

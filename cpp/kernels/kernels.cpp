@@ -6,6 +6,9 @@ namespace hired {
 namespace avx512 {
 void multiply(const Product& product, int thread, int threads);
 void attend(const Attention& attention, int thread, int threads);
+std::size_t quantized_bytes(QuantizedType type, int rows, int depth);
+void quantize(const QuantizedProduct& product, int thread, int threads);
+void multiply_quantized(const QuantizedProduct& product, int first, int last);
 }  // namespace avx512
 
 namespace {
@@ -18,7 +21,12 @@ bool runs_avx512() {
            __builtin_cpu_supports("avx2");
 }
 
-constexpr Kernels kAvx512{.name = "avx512", .multiply = avx512::multiply, .attend = avx512::attend};
+constexpr Kernels kAvx512{.name = "avx512",
+                          .multiply = avx512::multiply,
+                          .attend = avx512::attend,
+                          .quantized_bytes = avx512::quantized_bytes,
+                          .quantize = avx512::quantize,
+                          .multiply_quantized = avx512::multiply_quantized};
 
 }  // namespace
 #endif

@@ -17,7 +17,7 @@ from ..console import option_groups, option_sources
 from ..console.option_table import add_config_option
 from ..console.terminal import printable
 from ..native import cpu, waiting
-from ..native.kernels import KERNELS_VARIABLE, kernels_wanted, q4_used
+from ..native.kernels import KERNELS_VARIABLE, kernels_wanted, offered_kernels
 from ..native.load import PIN, core
 from . import doctor_checks
 
@@ -82,7 +82,7 @@ def installation() -> dict[str, Any]:
         "backends": {name: core.has_backend(name) for name in BACKENDS},
         "devices": [device_facts(device) for device in core.list_devices()],
         "cpu_features": cpu.built_features(),
-        "kernels": {"run_here": core.kernels_here(), "wanted": kernels_wanted(), "q4_0": q4_used()},
+        "kernels": {"run_here": core.kernels_here(), "wanted": kernels_wanted(), "q4_0": offered_kernels()},
         "waiting": {"openmp": "OPENMP" in cpu.built_features(), **asdict(waiting.in_force)},
     }
 

@@ -25,25 +25,28 @@ def kernels_used() -> str:
     return next(iter(core.kernels_here()), "") if kernels_wanted() else ""
 
 
-def q4_used() -> bool:
-    """Whether our Q4_0 kernels should be offered.
+def offered_kernels() -> str:
+    """The name of our kernels that a language model loaded now would use for its quantised matrices; empty if none.
 
-    Not on CPUs with AMX, where llama.cpp's kernels are faster; not with a GPU, because llama.cpp moves large
+    None on CPUs with AMX, where llama.cpp's kernels are faster; none with a GPU, because llama.cpp moves large
     batches to it only if the weights lie in its own buffers.
     """
-    return kernels_used() == "avx512" and not has_amx() and not any(device.gpu for device in core.list_devices())
+    if not core.can_offer_kernels() or has_amx() or any(device.gpu for device in core.list_devices()):
+        return ""
+    return kernels_used()
 
 
 @contextmanager
-def q4_kernels() -> Iterator[None]:
-    """Offer our Q4_0 kernels to llama.cpp: models loaded meanwhile use them, and keep them."""
-    if not q4_used():
+def offering_kernels() -> Iterator[None]:
+    """Offer our kernels to llama.cpp: models loaded meanwhile use them, and keep them."""
+    name = offered_kernels()
+    if not name:
         yield
         return
     with _lock:
-        core.offer_q4_device()
+        core.offer_kernels(name)
     try:
         yield
     finally:
         with _lock:
-            core.withdraw_q4_device()
+            core.withdraw_kernels(name)

@@ -55,7 +55,7 @@ inline Floats random_floats(std::size_t n, unsigned seed) {
 
 /// One thread and ggml's own operations: other tests compare the kernels.
 inline hired::VisionModel golden_encoder(const std::string& path = golden("mmproj-f32.gguf")) {
-    return {path, {.n_threads = 1, .kernels = false}};
+    return {path, {.n_threads = 1, .kernels = ""}};
 }
 
 inline Floats pixels_for(const hired::VisionModel& model, int partitions, unsigned seed = 1) {

@@ -1,5 +1,4 @@
 #include "engine/vision.h"
-#include "kernels/kernels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "core/error.h"
 #include "golden.h"
+#include "kernels/kernels.h"
 
 using namespace hired;
 

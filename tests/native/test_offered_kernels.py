@@ -14,8 +14,8 @@ from hired_gguf.native import cpu, kernels
 from hired_gguf.synthetic.synthesize import synthesize
 from models import load_llama
 
-needs_q4 = pytest.mark.skipif(not kernels.q4_used(), reason="needs AVX-512 with VNNI, no AMX, no GPU")
-LOADED = "HIRED_Q4 model buffer size"
+needs_q4 = pytest.mark.skipif(not kernels.offered_kernels(), reason="needs AVX-512 with VNNI, no AMX, no GPU")
+LOADED = "HIRED model buffer size"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def load(pair):
     made = []
 
     def run(offered, **options):
-        with kernels.q4_kernels() if offered else nullcontext():
+        with kernels.offering_kernels() if offered else nullcontext():
             made.append(load_llama(pair[0], **options))
         return made[-1]
 
@@ -56,50 +56,50 @@ def tokens(count):
 @pytest.fixture
 def plain_cpu(monkeypatch):
     monkeypatch.delenv(kernels.KERNELS_VARIABLE, raising=False)
-    monkeypatch.setattr(_core, "have_kernels", lambda: True)
+    monkeypatch.setattr(_core, "kernels_here", lambda: ["avx2"])
     monkeypatch.setattr(_core, "list_devices", lambda: [SimpleNamespace(gpu=False)])
     monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
     monkeypatch.setattr(cpu, "built_features", lambda: ["AVX512"])
 
 
 def test_used_on_a_plain_cpu(plain_cpu):
-    assert kernels.q4_used()
+    assert kernels.offered_kernels()
 
 
 def test_not_used_if_switched_off(plain_cpu, monkeypatch):
     monkeypatch.setenv(kernels.KERNELS_VARIABLE, "0")
-    assert not kernels.q4_used()
+    assert not kernels.offered_kernels()
 
 
 def test_not_used_beside_a_gpu(plain_cpu, monkeypatch):
     monkeypatch.setattr(_core, "list_devices", lambda: [SimpleNamespace(gpu=True)])
-    assert not kernels.q4_used()
+    assert not kernels.offered_kernels()
 
 
 def test_not_used_where_llama_cpp_has_amx(plain_cpu, monkeypatch):
     monkeypatch.setattr(cpu, "built_features", lambda: ["AMX_INT8"])
-    assert not kernels.q4_used()
+    assert not kernels.offered_kernels()
 
 
 def test_nothing_is_offered_where_it_is_not_used(plain_cpu, monkeypatch):
-    monkeypatch.setattr(_core, "have_kernels", lambda: False)
-    monkeypatch.setattr(_core, "offer_q4_device", None)  # a call would fail
-    with kernels.q4_kernels():
+    monkeypatch.setattr(_core, "kernels_here", list)
+    monkeypatch.setattr(_core, "offer_kernels", None)  # a call would fail
+    with kernels.offering_kernels():
         pass
 
 
 @needs_q4
 def test_offered_while_a_model_is_loaded_and_not_longer():
     def there():
-        return "HIRED_Q4" in [device.name for device in _core.list_devices()]
+        return "HIRED" in [device.name for device in _core.list_devices()]
 
     assert not there()
-    with kernels.q4_kernels():
-        with kernels.q4_kernels():
+    with kernels.offering_kernels():
+        with kernels.offering_kernels():
             assert there()
         assert there()
     assert not there()
-    with suppress(ZeroDivisionError), kernels.q4_kernels():
+    with suppress(ZeroDivisionError), kernels.offering_kernels():
         1 / 0  # noqa: B018
     assert not there()
 

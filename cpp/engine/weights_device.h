@@ -1,0 +1,18 @@
+// A ggml device that takes in the weights whose products have kernels in cpp/kernels.
+#pragma once
+
+namespace hired {
+
+struct Kernels;
+
+/// Whether this build of ggml's CPU backend lets others multiply: nothing may be offered otherwise.
+bool can_offer_kernels();
+
+/// While it is offered, models that are loaded in this process leave quantised matrices in the file's own
+/// layout, mapped, where ggml would repack a copy; ggml's CPU backend then multiplies by them with these
+/// kernels. The models keep using them afterwards. Calls are counted; each needs its withdraw_kernels. Not
+/// thread-safe.
+void offer_kernels(const Kernels& kernels);
+void withdraw_kernels(const Kernels& kernels);
+
+}  // namespace hired

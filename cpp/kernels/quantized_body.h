@@ -1,0 +1,75 @@
+// The functions of a table for one instruction set, `Simd`: which loop serves a product. Included by
+// quantized_*.cpp.
+#pragma once
+
+#include "kernels/quantized_few.h"
+#include "kernels/quantized_panel.h"
+#include "kernels/types/q3_k.h"
+#include "kernels/types/q4_0.h"
+#include "kernels/types/q4_k.h"
+#include "kernels/types/q5_0.h"
+#include "kernels/types/q5_k.h"
+#include "kernels/types/q6_k.h"
+#include "kernels/types/q8_0.h"
+#include "kernels/workspace.h"
+
+namespace hired {
+namespace {
+
+constexpr int kFewRows = 3;  // up to here unpacking a panel does not pay
+
+/// Calls work.operator()<Type>() with the type's file.
+template <class Work>
+auto with_type(QuantizedType type, const Work& work) {
+    switch (type) {
+        case QuantizedType::q3_k:
+            return work.template operator()<Q3_K>();
+        case QuantizedType::q4_0:
+            return work.template operator()<Q4_0>();
+        case QuantizedType::q4_k:
+            return work.template operator()<Q4_K>();
+        case QuantizedType::q5_0:
+            return work.template operator()<Q5_0>();
+        case QuantizedType::q5_k:
+            return work.template operator()<Q5_K>();
+        case QuantizedType::q6_k:
+            return work.template operator()<Q6_K>();
+        default:
+            return work.template operator()<Q8_0>();
+    }
+}
+
+template <class Simd>
+int rows_of_tile(int rows) {
+    return rows <= kFewRows ? 1 : Simd::kRows;
+}
+
+template <class Simd>
+std::size_t bytes_of(QuantizedType type, int rows, int depth) {
+    const int tile = rows_of_tile<Simd>(rows);
+    return with_type(type,
+                     [&]<class Type>() { return (rows + tile - 1) / tile * tile_bytes<Type>(depth, tile); });
+}
+
+template <class Simd>
+void quantize_for(const QuantizedProduct& p, int thread, int threads) {
+    with_type(p.type,
+              [&]<class Type>() { quantize_rows<Type>(p, rows_of_tile<Simd>(p.rows), thread, threads); });
+}
+
+thread_local Workspace panels;
+
+template <class Simd>
+void multiply_columns(const QuantizedProduct& p, int first, int last) {
+    with_type(p.type, [&]<class Type>() {
+        if (p.rows > kFewRows) {
+            return multiply_many_rows<Simd, Type>(p, first, last, panels.bytes(sizeof(Panel<Simd, Type>)));
+        }
+        if (p.rows == 3) return multiply_few<Simd, Type, 3>(p, 0, first, last);
+        if (p.rows == 2) return multiply_few<Simd, Type, 2>(p, 0, first, last);
+        return multiply_few<Simd, Type, 1>(p, 0, first, last);
+    });
+}
+
+}  // namespace
+}  // namespace hired

@@ -1,0 +1,64 @@
+// AVX-512 with VNNI, for quantized_*.h.
+#pragma once
+
+#include "kernels/simd.h"
+
+namespace hired {
+namespace {
+
+struct Avx512 {
+    using Floats = __m512;
+    using Integers = __m512i;
+
+    static constexpr int kLanes = 16;
+    static constexpr int kColumns = 2 * kLanes;  // of a panel
+    static constexpr int kRows = 12;             // of a tile: its 24 sums stay in registers
+    static constexpr int kHalfRows = 8;          // the power of two below
+
+    template <int Largest>
+    static constexpr int kPlanes = 1;
+
+    static Floats zero() { return _mm512_setzero_ps(); }
+    static Floats load(const float* p) { return _mm512_loadu_ps(p); }
+    static Floats every(const float* p) { return _mm512_set1_ps(*p); }
+    static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+    static Floats to_floats(Integers v) { return _mm512_cvtepi32_ps(v); }
+    static void store(float* p, Floats v) { _mm512_storeu_ps(p, v); }
+
+    /// A part of eight columns, transposed: v[k] holds values 4k to 4k + 3 of each.
+    template <int Largest>
+    static void store(const __m256i (&v)[8], std::uint8_t* to) {
+        for (int k = 0; k < 8; ++k)
+            _mm256_store_si256(reinterpret_cast<__m256i*>(to + k * 4 * kColumns), v[k]);
+    }
+
+    /// Sums of products of `Places` times four values, for each row and column; from `start` on, if Biased.
+    template <int Rows, int Largest, int Places, bool Biased>
+    static void sums(const std::uint8_t* w, const std::int8_t* x, const std::int32_t* start,
+                     Integers (&sum)[Rows][2]) {
+        HIRED_UNROLL
+        for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm512_set1_epi32(Biased ? start[i] : 0);
+        HIRED_UNROLL
+        for (int k = 0; k < Places; ++k) {
+            const __m512i w0 = _mm512_load_si512(w + k * 4 * kColumns);
+            const __m512i w1 = _mm512_load_si512(w + k * 4 * kColumns + 64);
+            HIRED_UNROLL
+            for (int i = 0; i < Rows; ++i) {
+                std::int32_t four;
+                __builtin_memcpy(&four, x + (k * kRows + i) * 4, sizeof(four));
+                const __m512i v = _mm512_set1_epi32(four);
+                sum[i][0] = _mm512_dpbusd_epi32(sum[i][0], w0, v);
+                sum[i][1] = _mm512_dpbusd_epi32(sum[i][1], w1, v);
+            }
+        }
+    }
+
+    /// The sums of each four products.
+    template <int Largest>
+    static __m256i dot(__m256i w, __m256i x) {
+        return _mm256_dpbusd_epi32(_mm256_setzero_si256(), w, x);
+    }
+};
+
+}  // namespace
+}  // namespace hired
