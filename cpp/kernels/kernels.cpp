@@ -1,5 +1,9 @@
 #include "kernels/kernels.h"
 
+#if defined(HIRED_AVX2)
+#include <cpuid.h>
+#endif
+
 namespace hired {
 
 #ifdef HIRED_AVX512VNNI
@@ -31,10 +35,36 @@ constexpr Kernels kAvx512{.name = "avx512",
 }  // namespace
 #endif
 
+#ifdef HIRED_AVX2
+namespace avx2 {
+void multiply(const Product& product, int thread, int threads);
+void attend(const Attention& attention, int thread, int threads);
+}  // namespace avx2
+
+namespace {
+
+// clang before 15 has no __builtin_cpu_supports("f16c").
+bool has_f16c() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+bool runs_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+}
+
+constexpr Kernels kAvx2{.name = "avx2", .multiply = avx2::multiply, .attend = avx2::attend};
+
+}  // namespace
+#endif
+
 std::vector<const Kernels*> kernels_here() {
     std::vector<const Kernels*> found;
 #ifdef HIRED_AVX512VNNI
     if (runs_avx512()) found.push_back(&kAvx512);
+#endif
+#ifdef HIRED_AVX2
+    if (runs_avx2()) found.push_back(&kAvx2);
 #endif
     return found;
 }

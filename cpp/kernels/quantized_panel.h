@@ -1,5 +1,5 @@
 // Many rows of x: a panel of weights is unpacked to bytes once, and all rows are multiplied by it. The same
-// for every type; `Simd` is the instruction set (simd_*.h). See simd.h for the anonymous namespace.
+// for every type; `Simd` is the instruction set (simd_*.h). See workspace.h for the anonymous namespace.
 #pragma once
 
 #include "kernels/quantized_rows.h"
@@ -85,10 +85,6 @@ void unpack_stretch(const Bytes (&source)[8], int first_part, int parts, int col
         for (int c = 0; c < 8; ++c) v[c] = Type::mins(source[c]);
         store_columns(v, panel.mins + first_part * kColumns + column, kColumns, parts);
     }
-}
-
-inline int least(int a, int b) {
-    return a < b ? a : b;
 }
 
 template <class Type>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/quantized.h"
-#include "kernels/simd.h"
+#include "kernels/workspace.h"
 #include "kernels/types/types.h"
 
 namespace hired {

@@ -2,7 +2,7 @@
 // as cannot overflow. Bytes of 8 bits are taken apart into two planes of 4 bits.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/workspace.h"
 
 namespace hired {
 namespace {

@@ -1,7 +1,7 @@
 // AVX-512 with VNNI, for quantized_*.h.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/workspace.h"
 
 namespace hired {
 namespace {

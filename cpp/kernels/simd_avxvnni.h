@@ -1,7 +1,7 @@
 // AVX2 with VNNI on 256 bits, for quantized_*.h.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/workspace.h"
 
 namespace hired {
 namespace {

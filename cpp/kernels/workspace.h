@@ -1,4 +1,6 @@
-// Memory of a thread, for the files that are compiled for one instruction set; see simd.h.
+// Shared by the files that are compiled for one kind of CPU each. All of it is in an anonymous namespace, and
+// neither it nor they use inline functions or templates of the standard library: the linker may merge such
+// copies with those of other files, which would then run code that the CPU does not have.
 #pragma once
 
 #include <immintrin.h>
@@ -6,8 +8,18 @@
 #include <cstddef>
 #include <cstdlib>
 
+#if defined(__clang__)
+#define HIRED_UNROLL _Pragma("unroll")
+#else
+#define HIRED_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 namespace hired {
 namespace {
+
+[[maybe_unused]] inline int least(int a, int b) {
+    return a < b ? a : b;
+}
 
 /// A thread's memory, aligned to cache lines, kept from call to call.
 class Workspace {

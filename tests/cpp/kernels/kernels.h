@@ -15,7 +15,18 @@
 
 using Floats = std::vector<float>;
 
-/// Skips the rest of a test case where the kernels do not run.
+/// Runs a test with the kernels of each instruction set that this CPU has.
+template <class Test>
+void with_each_kernels(const Test& test) {
+    const auto here = hired::kernels_here();
+    if (here.empty()) MESSAGE("no AVX2 here: the kernels are not tested");
+    for (const hired::Kernels* kernels : here) {
+        CAPTURE(kernels->name);
+        test(*kernels);
+    }
+}
+
+/// Skips the rest of a test case where the kernels for AVX-512 do not run.
 #define NEEDS_KERNELS()                                         \
     if (!hired::find_kernels("avx512")) {                       \
         MESSAGE("no AVX-512 here: the kernels are not tested"); \

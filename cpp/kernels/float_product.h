@@ -1,15 +1,15 @@
-#include "kernels/avx512.h"
-#include "kernels/product.h"
+// The matrix product on the vectors of the header that is included before this one (avx512.h, avx2.h), for
+// one file an instruction set. See workspace.h for the anonymous namespace.
+#pragma once
 
-namespace hired::avx512 {
+#include "kernels/product.h"
+#include "kernels/workspace.h"
+
+namespace hired {
 namespace {
 
-// A tile of y stays in registers: 14 x 2 vectors, two of weights, one of x. A panel of weights (32 KiB) stays
-// in the L1 cache, a block of x (588 KiB) in the L2 cache.
-constexpr int kTileRows = 14;
-constexpr int kTileColumns = 32;
-constexpr int kDepth = 256;
-constexpr int kBlockRows = 42 * kTileRows;
+constexpr int kTileColumns = 2 * kLanes;
+constexpr int kBlockRows = kBlockTiles * kTileRows;
 constexpr int kBlockColumns = 1024;
 
 struct Block {
@@ -18,77 +18,37 @@ struct Block {
     int start, depth;
 };
 
-// Rows of 16 values become columns of 16.
-void transpose(__m512 (&r)[16]) {
-    __m512 t[16];
-    HIRED_UNROLL
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-    }
-    HIRED_UNROLL
-    for (int i = 0; i < 16; i += 4) {
-        for (int h = 0; h < 2; ++h) {
-            const __m512d a = _mm512_castps_pd(t[i + h]);
-            const __m512d b = _mm512_castps_pd(t[i + h + 2]);
-            r[i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-            r[i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-        }
-    }
-    HIRED_UNROLL
-    for (int i = 0; i < 4; ++i) {
-        const __m512 a = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
-        const __m512 b = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
-        const __m512 c = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
-        const __m512 d = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
-        t[i] = _mm512_shuffle_f32x4(a, b, 0x88);
-        t[i + 4] = _mm512_shuffle_f32x4(c, d, 0x88);
-        t[i + 8] = _mm512_shuffle_f32x4(a, b, 0xdd);
-        t[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
-    }
-    HIRED_UNROLL
-    for (int i = 0; i < 16; ++i) r[i] = t[i];
-}
-
-__m512 load(const float* p, __mmask16 m) {
-    return _mm512_maskz_loadu_ps(m, p);
-}
-
-__m512 load(const std::uint16_t* p, __mmask16 m) {
-    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, p));
-}
-
-// to[k * stride + r] = from[r * from_stride + k] for `width` values of r; 0 from `rows` on.
+// to[k * stride + r] = from[r * from_stride + k] for kLanes values of r; 0 from `rows` on. Where the stride
+// is smaller, what is too much of a row is written over by the next.
 template <typename T>
-void pack(const T* from, std::size_t from_stride, int rows, int depth, float* to, int stride, int width) {
-    for (int k = 0; k < depth; k += 16) {
-        const __mmask16 m = lanes(depth - k);
-        __m512 v[16];
-        for (int r = 0; r < 16; ++r) {
-            v[r] = r < rows ? load(from + r * from_stride + k, m) : _mm512_setzero_ps();
+void pack(const T* from, std::size_t from_stride, int rows, int depth, float* to, int stride) {
+    for (int k = 0; k < depth; k += kLanes) {
+        Vector v[kLanes];
+        for (int r = 0; r < kLanes; ++r) {
+            v[r] = r < rows ? load(from + r * from_stride + k, depth - k) : all(0);
         }
         transpose(v);
-        for (int i = 0; i < least(16, depth - k); ++i) {
-            _mm512_mask_storeu_ps(to + static_cast<std::size_t>(k + i) * stride, lanes(width), v[i]);
+        for (int i = 0; i < least(kLanes, depth - k); ++i) {
+            store(to + static_cast<std::size_t>(k + i) * stride, v[i]);
         }
     }
 }
 
 template <typename T>
 void pack_panel(const T* w, std::size_t stride, int columns, int depth, float* to) {
-    pack(w, stride, columns, depth, to, kTileColumns, 16);
-    pack(w + 16 * stride, stride, columns - 16, depth, to + 16, kTileColumns, 16);
+    pack(w, stride, columns, depth, to, kTileColumns);
+    pack(w + kLanes * stride, stride, columns - kLanes, depth, to + kLanes, kTileColumns);
 }
 
 void copy_panel(const float* w, std::size_t stride, int columns, int depth, float* to) {
     for (int k = 0; k < depth; ++k) {
         const float* row = w + k * stride;
-        _mm512_store_ps(to + k * kTileColumns, load(row, lanes(columns)));
-        _mm512_store_ps(to + k * kTileColumns + 16, load(row + 16, lanes(columns - 16)));
+        store(to + k * kTileColumns, load(row, columns));
+        store(to + k * kTileColumns + kLanes, load(row + kLanes, columns - kLanes));
     }
 }
 
-// [columns / 32, depth, 32]
+// [columns / kTileColumns, depth, kTileColumns]
 void pack_weights(const Product& p, const Block& b, float* to) {
     for (int j = 0; j < b.columns;
          j += kTileColumns, to += static_cast<std::size_t>(b.depth) * kTileColumns) {
@@ -109,51 +69,69 @@ void pack_weights(const Product& p, const Block& b, float* to) {
     }
 }
 
-// [rows / 14, depth, 14]
+// [rows / kTileRows, depth, kTileRows], and what the last store writes too much
 void pack_rows(const Product& p, const Block& b, float* to) {
     for (int i = 0; i < b.rows; i += kTileRows, to += static_cast<std::size_t>(b.depth) * kTileRows) {
         pack(p.x + (b.row + i) * p.x_stride + b.start, p.x_stride, least(kTileRows, b.rows - i), b.depth, to,
-             kTileRows, kTileRows);
+             kTileRows);
+    }
+}
+
+// Rows of y are pages apart, so the CPU does not guess what the end of a tile will write.
+template <int Rows>
+void prefetch(const float* y, std::size_t stride) {
+    HIRED_UNROLL
+    for (int i = 0; i < Rows; ++i) {
+        for (int c = 0; c < kTileColumns; c += 16) {
+            _mm_prefetch(reinterpret_cast<const char*>(y + i * stride + c), _MM_HINT_T0);
+        }
     }
 }
 
 template <int Rows>
-void tile(const float* x, const float* w, int depth, bool add, float* y, std::size_t stride, int columns) {
-    __m512 sum[Rows][2];
+void tile(const float* x, const float* w, int depth, bool add_to, float* y, std::size_t stride, int columns) {
+    Vector sum[Rows][2];
     HIRED_UNROLL
     for (int i = 0; i < Rows; ++i) {
-        sum[i][0] = _mm512_setzero_ps();
-        sum[i][1] = _mm512_setzero_ps();
+        sum[i][0] = all(0);
+        sum[i][1] = all(0);
     }
+    prefetch<Rows>(y, stride);
     for (int k = 0; k < depth; ++k) {
-        const __m512 w0 = _mm512_load_ps(w + k * kTileColumns);
-        const __m512 w1 = _mm512_load_ps(w + k * kTileColumns + 16);
+        const Vector w0 = load(w + k * kTileColumns);
+        const Vector w1 = load(w + k * kTileColumns + kLanes);
         HIRED_UNROLL
         for (int i = 0; i < Rows; ++i) {
-            const __m512 v = _mm512_set1_ps(x[k * kTileRows + i]);
-            sum[i][0] = _mm512_fmadd_ps(v, w0, sum[i][0]);
-            sum[i][1] = _mm512_fmadd_ps(v, w1, sum[i][1]);
+            const Vector v = all(x[k * kTileRows + i]);
+            sum[i][0] = fma(v, w0, sum[i][0]);
+            sum[i][1] = fma(v, w1, sum[i][1]);
         }
     }
     HIRED_UNROLL
     for (int i = 0; i < Rows; ++i) {
         for (int h = 0; h < 2; ++h) {
-            float* to = y + i * stride + 16 * h;
-            const __mmask16 m = lanes(columns - 16 * h);
-            if (add) sum[i][h] = _mm512_add_ps(sum[i][h], _mm512_maskz_loadu_ps(m, to));
-            _mm512_mask_storeu_ps(to, m, sum[i][h]);
+            float* to = y + i * stride + kLanes * h;
+            const int left = columns - kLanes * h;
+            store(to, add_to ? add(sum[i][h], load(to, left)) : sum[i][h], left);
         }
     }
 }
 
 using Tile = void (*)(const float*, const float*, int, bool, float*, std::size_t, int);
-constexpr Tile kTiles[kTileRows] = {tile<1>, tile<2>, tile<3>,  tile<4>,  tile<5>,  tile<6>,  tile<7>,
-                                    tile<8>, tile<9>, tile<10>, tile<11>, tile<12>, tile<13>, tile<14>};
+
+// tile<1> for one row, and so on.
+template <int Rows = kTileRows>
+Tile tile_of(int rows) {
+    if constexpr (Rows > 1) {
+        if (rows < Rows) return tile_of<Rows - 1>(rows);
+    }
+    return tile<Rows>;
+}
 
 void multiply_packed(const Product& p, const Block& b, const float* x, const float* w) {
     for (int j = 0; j < b.columns; j += kTileColumns) {
         for (int i = 0; i < b.rows; i += kTileRows) {
-            kTiles[least(kTileRows, b.rows - i) - 1](
+            tile_of(least(kTileRows, b.rows - i))(
                 x + static_cast<std::size_t>(i) * b.depth, w + static_cast<std::size_t>(j) * b.depth, b.depth,
                 b.start > 0, p.y + (b.row + i) * p.y_stride + b.column + j, p.y_stride, b.columns - j);
         }
@@ -183,13 +161,11 @@ int column_parts(const Product& p, int threads) {
 
 thread_local Workspace packed_rows, packed_weights;
 
-}  // namespace
-
-void multiply(const Product& p, int thread, int threads) {
+void multiply_here(const Product& p, int thread, int threads) {
     const int parts = column_parts(p, threads);
     const Range columns = share(p.columns, kTileColumns, thread % parts, parts);
     const Range rows = share(p.rows, kTileRows, thread / parts, threads / parts);
-    float* x = packed_rows.floats(static_cast<std::size_t>(kBlockRows) * kDepth);
+    float* x = packed_rows.floats(static_cast<std::size_t>(kBlockRows) * kDepth + kLanes);
     float* w = packed_weights.floats(static_cast<std::size_t>(kBlockColumns) * kDepth);
     for (int j = columns.first; j < columns.last; j += kBlockColumns) {
         for (int k = 0; k < p.depth; k += kDepth) {
@@ -209,4 +185,5 @@ void multiply(const Product& p, int thread, int threads) {
     }
 }
 
-}  // namespace hired::avx512
+}  // namespace
+}  // namespace hired
