@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import textwrap
 from dataclasses import asdict
@@ -16,8 +17,9 @@ import llama_cpp
 from ..console import option_groups, option_sources
 from ..console.option_table import add_config_option
 from ..console.terminal import printable
+from ..errors import InputError
 from ..native import cpu, waiting
-from ..native.kernels import KERNELS_VARIABLE, kernels_wanted, offered_kernels
+from ..native.kernels import KERNELS_VARIABLE, kernels_used, offered_kernels
 from ..native.load import PIN, core
 from . import doctor_checks
 
@@ -82,7 +84,7 @@ def installation() -> dict[str, Any]:
         "backends": {name: core.has_backend(name) for name in BACKENDS},
         "devices": [device_facts(device) for device in core.list_devices()],
         "cpu_features": cpu.built_features(),
-        "kernels": {"run_here": core.kernels_here(), "wanted": kernels_wanted(), "q4_0": offered_kernels()},
+        "kernels": kernel_facts(),
         "waiting": {"openmp": "OPENMP" in cpu.built_features(), **asdict(waiting.in_force)},
     }
 
@@ -91,6 +93,15 @@ def device_facts(device: core.Device) -> dict[str, Any]:
     """A device for machines."""
     names = ("name", "description", "gpu", "memory_free", "memory_total")
     return {name: getattr(device, name) for name in names}
+
+
+def kernel_facts() -> dict[str, Any]:
+    """Which of our kernels run here, and which are used: none if a variable names others, a problem."""
+    run_here = core.kernels_here()
+    try:
+        return {"run_here": run_here, "used": kernels_used(), "q4_0": offered_kernels()}
+    except InputError:
+        return {"run_here": run_here, "used": "", "q4_0": False}
 
 
 def describe(report: dict[str, Any]) -> list[str]:
@@ -135,13 +146,15 @@ def section(title: str, rows: dict[str, str]) -> list[str]:
     return [title, *(f"  {name:<{width}}  {printable(text)}" for name, text in rows.items())]
 
 
-def kernels_line(run_here: bool, wanted: bool, q4_0: bool) -> str:
-    """What our kernels are used for, in one line."""
+def kernels_line(run_here: list[str], used: str, q4_0: bool) -> str:
+    """Which of our kernels are used, and what for, in one line."""
     if not run_here:
-        return "not used; they need x86-64 with AVX-512 and VNNI"
-    if not wanted:
-        return f"not used, since {KERNELS_VARIABLE}=0"
-    return "used by the vision encoder" + (" and by Q4_0 language models" if q4_0 else "")
+        return "not used; they need x86-64 with AVX2"
+    if not used:
+        return f"not used, since {KERNELS_VARIABLE}={os.environ.get(KERNELS_VARIABLE, '')}"
+    others = [name for name in run_here if name != used]
+    also = f" ({', '.join(others)} would run here too)" if others else ""
+    return f"{used}{also}, used by the vision encoder" + (" and by Q4_0 language models" if q4_0 else "")
 
 
 def waiting_line(openmp: bool, variable: str, value: str, set_by: str, libgomp: str) -> str:

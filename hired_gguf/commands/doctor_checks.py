@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import HiredError
+from ..errors import HiredError, InputError
 from ..model_files.mmproj import read_mmproj
 from ..model_files.pair import read_text_model
 from ..native import amx_crash, cpu, waiting
+from ..native.kernels import KERNELS_VARIABLE, kernels_used
 from ..native.load import core
 
 PASCAL = 61  # compute capability 6.1: Tesla P40, GTX 1080
@@ -28,8 +29,7 @@ class Finding:
 
 def problems() -> list[Finding]:
     """What stops hired-gguf from working."""
-    found = crash_with_amx()
-    return [found] if found else []
+    return [found for found in (crash_with_amx(), bad_kernels()) if found]
 
 
 def advice() -> list[Finding]:
@@ -74,6 +74,15 @@ def crash_with_amx() -> Finding | None:
         "reads a prompt. Its AMX code was most likely miscompiled by GCC 12.",
         amx_crash.FIX,
     )
+
+
+def bad_kernels() -> Finding | None:
+    """A variable that names kernels which do not run here: no model is loaded then."""
+    try:
+        kernels_used()
+    except InputError as error:
+        return Finding(str(error), f"unset {KERNELS_VARIABLE}")
+    return None
 
 
 def no_gpu_backend() -> Finding | None:

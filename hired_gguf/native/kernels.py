@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..errors import InputError, shown
 from .cpu import has_amx
 from .load import core
 from .process import NativeLock
@@ -15,14 +16,19 @@ KERNELS_VARIABLE = "HIRED_GGUF_KERNELS"
 _lock = NativeLock()
 
 
-def kernels_wanted() -> bool:
-    """False if the environment has HIRED_GGUF_KERNELS=0: then all is left to ggml."""
-    return os.environ.get(KERNELS_VARIABLE) != "0"
-
-
 def kernels_used() -> str:
-    """The name of our kernels that the CPU part of a model loaded now would use; empty if none."""
-    return next(iter(core.kernels_here()), "") if kernels_wanted() else ""
+    """The name of our kernels that the CPU part of a model loaded now would use; empty if none.
+
+    They are those that the environment names in HIRED_GGUF_KERNELS: 0 leaves all to ggml; without a name, or
+    with 1, they are the fastest that run here. Raises InputError for a name of none that run here.
+    """
+    here, asked = core.kernels_here(), os.environ.get(KERNELS_VARIABLE, "")
+    if asked in ("", "1"):
+        return next(iter(here), "")
+    if asked not in ("0", *here):
+        allowed = ", ".join([*here, "0 (ggml's)"])
+        raise InputError(f"{KERNELS_VARIABLE} is {shown(asked)}; allowed on this machine: {allowed}")
+    return asked if asked != "0" else ""
 
 
 def offered_kernels() -> str:

@@ -40,19 +40,38 @@ def test_doctor_json(run, healthy):
 
 
 def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
-    for here, switch, expected in (
-        (True, "1", "kernels: used by the vision encoder and by Q4_0 language models\n"),
-        (True, "0", "kernels: not used, since HIRED_GGUF_KERNELS=0\n"),
-        (False, "1", "kernels: not used; they need x86-64 with AVX-512 and VNNI\n"),
+    both = ["avx512", "avx2"]
+    fast = "kernels: avx512 (avx2 would run here too), used by the vision encoder"
+    for here, asked, expected in (
+        (both, "", f"{fast} and by Q4_0 language models"),
+        (both, "avx2", "kernels: avx2 (avx512 would run here too), used by the vision encoder"),
+        (["avx2"], "", "kernels: avx2, used by the vision encoder"),
+        (both, "0", "kernels: not used, since HIRED_GGUF_KERNELS=0"),
+        ([], "", "kernels: not used; they need x86-64 with AVX2"),
     ):
-        monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda here=here: here)
-        monkeypatch.setenv("HIRED_GGUF_KERNELS", switch)
-        assert expected in run("doctor")[1]
-    monkeypatch.setattr(hired_gguf._core, "have_kernels", lambda: True)
-    monkeypatch.setenv("HIRED_GGUF_KERNELS", "1")
+        monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda here=here: here)
+        monkeypatch.setenv("HIRED_GGUF_KERNELS", asked)
+        assert f"{expected}\n" in run("doctor")[1]
+    monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda: both)
+    monkeypatch.delenv("HIRED_GGUF_KERNELS")
     monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
     monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2", "AMX_INT8"])
-    assert "kernels: used by the vision encoder\n" in run("doctor")[1]
+    assert f"{fast}\n" in run("doctor")[1]
+
+
+def test_doctor_reports_kernels_that_do_not_run_here(run, healthy, monkeypatch):
+    monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda: ["avx2"])
+    monkeypatch.setenv("HIRED_GGUF_KERNELS", "avx512")
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "kernels: not used, since HIRED_GGUF_KERNELS=avx512\n" in out
+    assert "PROBLEM: HIRED_GGUF_KERNELS is 'avx512'; allowed on this machine: avx2, 0 (ggml's)\n" in out
+    assert "\n  unset HIRED_GGUF_KERNELS\n" in out
+    assert json.loads(run("doctor", "--json")[1])["kernels"] == {
+        "run_here": ["avx2"],
+        "used": "",
+        "q4_0": False,
+    }
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,18 @@ def test_not_used_if_switched_off(plain_cpu, monkeypatch):
     assert not kernels.offered_kernels()
 
 
+def test_those_that_the_environment_names(plain_cpu, monkeypatch):
+    monkeypatch.setattr(_core, "kernels_here", lambda: ["avx512", "avx2"])
+    assert kernels.offered_kernels() == "avx512"
+    monkeypatch.setenv(kernels.KERNELS_VARIABLE, "avx2")
+    assert kernels.offered_kernels() == "avx2"
+
+
+def test_not_used_where_llama_cpp_lets_nobody_in(plain_cpu, monkeypatch):
+    monkeypatch.setattr(_core, "can_offer_kernels", lambda: False)
+    assert not kernels.offered_kernels()
+
+
 def test_not_used_beside_a_gpu(plain_cpu, monkeypatch):
     monkeypatch.setattr(_core, "list_devices", lambda: [SimpleNamespace(gpu=True)])
     assert not kernels.offered_kernels()

@@ -9,12 +9,12 @@ import pytest
 from train.sizes import TILE
 from training import SEED, picture, with_torch
 
-from hired_gguf import VisionEncoder
+from hired_gguf import VisionEncoder, _core
 from hired_gguf.scenes import make_scene
 
 
 @with_torch
-@pytest.mark.parametrize("kernels", ["1", "0"])
+@pytest.mark.parametrize("kernels", [*_core.kernels_here(), "0"])
 def test_encoder_equals_pytorch(modules, kernels, monkeypatch):
     monkeypatch.setenv("HIRED_GGUF_KERNELS", kernels)
     drawn = picture(1)
