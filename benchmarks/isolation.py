@@ -28,7 +28,9 @@ def write_tasks(folder, count):
     lines = []
     for index, picture in enumerate(builtin_pictures(count, seed=5)):
         picture.load().save(folder / f"{index}.png")
-        lines += [json.dumps({"image": str(folder / f"{index}.png"), "question": q.text}) for q in picture.questions]
+        lines += [
+            json.dumps({"image": str(folder / f"{index}.png"), "question": q.text}) for q in picture.questions
+        ]
     return lines
 
 

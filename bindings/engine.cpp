@@ -54,6 +54,12 @@ void prefill_rows(std::uintptr_t context, Rows rows, int n_past, int n_batch) {
     });
 }
 
+std::vector<std::string> quantized_type_names() {
+    std::vector<std::string> names;
+    for (const char* name : kQuantizedTypeNames) names.emplace_back(name);
+    return names;
+}
+
 const Kernels& kernels_named(const std::string& name) {
     const Kernels* found = find_kernels(name);
     if (!found) throw InputError(text("[kernels] '", name, "' do not run here"));
@@ -88,6 +94,8 @@ void register_engine(nb::module_& m) {
         "Until withdraw_kernels, models that are loaded in this process use the kernels of that name for their\n"
         "quantised matrices, and keep them. Calls are counted, and not thread-safe. Needs\n"
         "can_offer_kernels(). Raises InputError.");
+    m.def("quantized_types", &quantized_type_names,
+          "The ggml types that language models' matrices may have for the kernels to serve: \"Q4_K\", ...");
     m.def("can_offer_kernels", &can_offer_kernels,
           "True if this build of llama.cpp lets others multiply (extra buffer types of its CPU backend).");
     m.def(

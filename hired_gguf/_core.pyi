@@ -146,6 +146,11 @@ def offer_kernels(name: str) -> None:
     can_offer_kernels(). Raises InputError.
     """
 
+def quantized_types() -> list[str]:
+    """
+    The ggml types that language models' matrices may have for the kernels to serve: "Q4_K", ...
+    """
+
 def can_offer_kernels() -> bool:
     """
     True if this build of llama.cpp lets others multiply (extra buffer types of its CPU backend).

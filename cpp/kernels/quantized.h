@@ -7,6 +7,7 @@ namespace hired {
 
 /// GGUF's types whose products have kernels: a file in types/ each.
 enum class QuantizedType { q3_k, q4_0, q4_k, q5_0, q5_k, q6_k, q8_0 };
+constexpr const char* kQuantizedTypeNames[] = {"Q3_K", "Q4_0", "Q4_K", "Q5_0", "Q5_K", "Q6_K", "Q8_0"};
 
 /// y [rows, columns] = x [rows, depth] * w [columns, depth]^T. Kernels::quantize writes x as 8-bit integers
 /// with a scale for 32 of them, or for 256 where the weights are of a K type, as ggml does too;

@@ -1,5 +1,6 @@
 // A few rows of x, as when an answer is written: the weights' way from memory is what takes time, so they are
-// unpacked in registers, a column at a time. The same for every type. See workspace.h for the anonymous namespace.
+// unpacked in registers, a column at a time. The same for every type. See workspace.h for the anonymous
+// namespace.
 #pragma once
 
 #include "kernels/quantized_rows.h"

@@ -1,13 +1,13 @@
 // Rows of x as 8-bit integers, and where they lie. Included by the files that are compiled for one
-// instruction set; see simd.h.
+// instruction set; see workspace.h.
 //
 // Rows are kept in tiles of as many rows as the inner loop takes at once. In a tile, four values of each row
 // follow each other, then the next four of each: as the loop reads them.
 #pragma once
 
 #include "kernels/quantized.h"
-#include "kernels/workspace.h"
 #include "kernels/types/types.h"
+#include "kernels/workspace.h"
 
 namespace hired {
 namespace {

@@ -99,9 +99,9 @@ def kernel_facts() -> dict[str, Any]:
     """Which of our kernels run here, and which are used: none if a variable names others, a problem."""
     run_here = core.kernels_here()
     try:
-        return {"run_here": run_here, "used": kernels_used(), "q4_0": offered_kernels()}
+        return {"run_here": run_here, "used": kernels_used(), "language_models": offered_kernels()}
     except InputError:
-        return {"run_here": run_here, "used": "", "q4_0": False}
+        return {"run_here": run_here, "used": "", "language_models": ""}
 
 
 def describe(report: dict[str, Any]) -> list[str]:
@@ -146,7 +146,7 @@ def section(title: str, rows: dict[str, str]) -> list[str]:
     return [title, *(f"  {name:<{width}}  {printable(text)}" for name, text in rows.items())]
 
 
-def kernels_line(run_here: list[str], used: str, q4_0: bool) -> str:
+def kernels_line(run_here: list[str], used: str, language_models: str) -> str:
     """Which of our kernels are used, and what for, in one line."""
     if not run_here:
         return "not used; they need x86-64 with AVX2"
@@ -154,7 +154,8 @@ def kernels_line(run_here: list[str], used: str, q4_0: bool) -> str:
         return f"not used, since {KERNELS_VARIABLE}={os.environ.get(KERNELS_VARIABLE, '')}"
     others = [name for name in run_here if name != used]
     also = f" ({', '.join(others)} would run here too)" if others else ""
-    return f"{used}{also}, used by the vision encoder" + (" and by Q4_0 language models" if q4_0 else "")
+    served = f" and by language models in {', '.join(core.quantized_types())}" if language_models else ""
+    return f"{used}{also}, used by the vision encoder{served}"
 
 
 def waiting_line(openmp: bool, variable: str, value: str, set_by: str, libgomp: str) -> str:

@@ -32,14 +32,19 @@ def kernels_used() -> str:
 
 
 def offered_kernels() -> str:
-    """The name of our kernels that a language model loaded now would use for its quantised matrices; empty if none.
+    """The name of our kernels that a language model loaded now would use; empty if none.
 
-    None on CPUs with AMX, where llama.cpp's kernels are faster; none with a GPU, because llama.cpp moves large
-    batches to it only if the weights lie in its own buffers.
+    None on CPUs with AMX, where llama.cpp's kernels are faster; none with a GPU, because llama.cpp moves
+    large batches to it only if the weights lie in its own buffers.
     """
     if not core.can_offer_kernels() or has_amx() or any(device.gpu for device in core.list_devices()):
         return ""
     return kernels_used()
+
+
+def text_kernel(kind: str) -> str:
+    """The name of our kernels if matrices of a ggml type, loaded now, would use them, or "ggml"."""
+    return (kind in core.quantized_types() and offered_kernels()) or "ggml"
 
 
 @contextmanager

@@ -41,11 +41,12 @@ def test_doctor_json(run, healthy):
 
 def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
     both = ["avx512", "avx2"]
+    served = " and by language models in Q3_K, Q4_0, Q4_K, Q5_0, Q5_K, Q6_K, Q8_0"
     fast = "kernels: avx512 (avx2 would run here too), used by the vision encoder"
     for here, asked, expected in (
-        (both, "", f"{fast} and by Q4_0 language models"),
-        (both, "avx2", "kernels: avx2 (avx512 would run here too), used by the vision encoder"),
-        (["avx2"], "", "kernels: avx2, used by the vision encoder"),
+        (both, "", f"{fast}{served}"),
+        (both, "avx2", f"kernels: avx2 (avx512 would run here too), used by the vision encoder{served}"),
+        (["avx2"], "", f"kernels: avx2, used by the vision encoder{served}"),
         (both, "0", "kernels: not used, since HIRED_GGUF_KERNELS=0"),
         ([], "", "kernels: not used; they need x86-64 with AVX2"),
     ):
@@ -70,7 +71,7 @@ def test_doctor_reports_kernels_that_do_not_run_here(run, healthy, monkeypatch):
     assert json.loads(run("doctor", "--json")[1])["kernels"] == {
         "run_here": ["avx2"],
         "used": "",
-        "q4_0": False,
+        "language_models": "",
     }
 
 

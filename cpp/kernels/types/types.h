@@ -1,6 +1,6 @@
 // What the files of this folder share. Each holds one of GGUF's types: how 32 values are unpacked to bytes,
-// and their scales to floats. AVX2 is all they need, so every instruction set includes them. See workspace.h for
-// the anonymous namespace.
+// and their scales to floats. AVX2 is all they need, so every instruction set includes them. See workspace.h
+// for the anonymous namespace.
 //
 // A row is read in stretches of 256 values (the last may be shorter where blocks are), each of 8 parts of 32
 // values. A type has
