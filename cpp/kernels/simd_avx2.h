@@ -52,6 +52,7 @@ struct Avx2 {
         } else {
             Integers upper[Rows][2];
             plane_sums<Rows, 15, Places>(w + kPlaneBytes, x, upper);
+            asm("" : "+r"(x));  // loaded again: all of it takes more registers than there are
             plane_sums<Rows, 15, Places>(w, x, sum);
             HIRED_UNROLL
             for (int i = 0; i < Rows; ++i) {
