@@ -11,6 +11,8 @@ namespace {
 constexpr int kTileColumns = 2 * kLanes;
 constexpr int kBlockRows = kBlockTiles * kTileRows;
 constexpr int kBlockColumns = 1024;
+constexpr int kLine = 16;   // floats of a cache line
+constexpr int kAhead = 16;  // depths of weights that are fetched from the L2 cache meanwhile
 
 struct Block {
     int row, rows;
@@ -26,6 +28,7 @@ void pack(const T* from, std::size_t from_stride, int rows, int depth, float* to
         Vector v[kLanes];
         for (int r = 0; r < kLanes; ++r) {
             v[r] = r < rows ? load(from + r * from_stride + k, depth - k) : all(0);
+            prefetch(from + (r + kLanes) * from_stride + k);  // a page or so away: the CPU does not guess it
         }
         transpose(v);
         for (int i = 0; i < least(kLanes, depth - k); ++i) {
@@ -77,17 +80,6 @@ void pack_rows(const Product& p, const Block& b, float* to) {
     }
 }
 
-// Rows of y are pages apart, so the CPU does not guess what the end of a tile will write.
-template <int Rows>
-void prefetch(const float* y, std::size_t stride) {
-    HIRED_UNROLL
-    for (int i = 0; i < Rows; ++i) {
-        for (int c = 0; c < kTileColumns; c += 16) {
-            _mm_prefetch(reinterpret_cast<const char*>(y + i * stride + c), _MM_HINT_T0);
-        }
-    }
-}
-
 template <int Rows>
 void tile(const float* x, const float* w, int depth, bool add_to, float* y, std::size_t stride, int columns) {
     Vector sum[Rows][2];
@@ -95,9 +87,10 @@ void tile(const float* x, const float* w, int depth, bool add_to, float* y, std:
     for (int i = 0; i < Rows; ++i) {
         sum[i][0] = all(0);
         sum[i][1] = all(0);
+        for (int c = 0; c < kTileColumns; c += kLine) prefetch(y + i * stride + c);  // rows are pages apart
     }
-    prefetch<Rows>(y, stride);
     for (int k = 0; k < depth; ++k) {
+        for (int c = 0; c < kTileColumns; c += kLine) prefetch(w + (k + kAhead) * kTileColumns + c);
         const Vector w0 = load(w + k * kTileColumns);
         const Vector w1 = load(w + k * kTileColumns + kLanes);
         HIRED_UNROLL

@@ -21,6 +21,11 @@ namespace {
     return a < b ? a : b;
 }
 
+/// To the L1 cache. Any address may be given.
+[[maybe_unused]] inline void prefetch(const void* p) {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+}
+
 /// A thread's memory, aligned to cache lines, kept from call to call.
 class Workspace {
   public:
