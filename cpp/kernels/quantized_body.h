@@ -39,22 +39,25 @@ auto with_type(QuantizedType type, const Work& work) {
     }
 }
 
-template <class Simd>
-int rows_of_tile(int rows) {
-    return rows <= kFewRows ? 1 : Simd::kRows;
-}
+/// Bytes of a value of x where a panel is multiplied; a few rows are bytes.
+template <class Simd, class Type>
+constexpr int kPanelBytes = Simd::template kValueBytes<Type::kLargest>;
 
 template <class Simd>
 std::size_t bytes_of(QuantizedType type, int rows, int depth) {
-    const int tile = rows_of_tile<Simd>(rows);
-    return with_type(type,
-                     [&]<class Type>() { return (rows + tile - 1) / tile * tile_bytes<Type>(depth, tile); });
+    return with_type(type, [&]<class Type>() {
+        if (rows <= kFewRows) return rows * tile_bytes<Type, 1>(depth, 1);
+        return (rows + Simd::kRows - 1) / Simd::kRows *
+               tile_bytes<Type, kPanelBytes<Simd, Type>>(depth, Simd::kRows);
+    });
 }
 
 template <class Simd>
 void quantize_for(const QuantizedProduct& p, int thread, int threads) {
-    with_type(p.type,
-              [&]<class Type>() { quantize_rows<Type>(p, rows_of_tile<Simd>(p.rows), thread, threads); });
+    with_type(p.type, [&]<class Type>() {
+        if (p.rows <= kFewRows) return quantize_rows<Type, 1>(p, 1, thread, threads);
+        quantize_rows<Type, kPanelBytes<Simd, Type>>(p, Simd::kRows, thread, threads);
+    });
 }
 
 thread_local Workspace panels;

@@ -113,7 +113,7 @@ void multiply_stretch(Bytes w, const RowTile (&x)[Rows], int start, int parts, _
 template <class Simd, class Type, int Rows>
 void multiply_few(const QuantizedProduct& p, int row, int first, int last) {
     RowTile x[Rows];
-    for (int r = 0; r < Rows; ++r) x[r] = tile_at<Type>(p.quantized, row + r, p.depth, 1);
+    for (int r = 0; r < Rows; ++r) x[r] = tile_at<Type, 1>(p.quantized, row + r, p.depth, 1);
     const std::size_t row_bytes = static_cast<std::size_t>(p.depth / Type::kBlock) * Type::kBytes;
     constexpr int kStretchBytes = kStretch / Type::kBlock * Type::kBytes;
     for (int n = first; n < last; ++n) {

@@ -14,7 +14,8 @@ constexpr int kRowsAtOnce = 1024;
 template <class Simd, class Type>
 struct Panel {
     static constexpr int kColumns = Simd::kColumns;
-    static constexpr int kPartBytes = kPart * kColumns * Simd::template kPlanes<Type::kLargest>;
+    static constexpr int kValueBytes = Simd::template kValueBytes<Type::kLargest>;  // of weights and of x
+    static constexpr int kPartBytes = kPart * kColumns * kValueBytes;
     static constexpr int kGroups = kDepth / Type::kGroup;
 
     alignas(64) std::uint8_t values[kDepth / kPart * kPartBytes];  // see Simd::store and Simd::sums
@@ -116,13 +117,15 @@ void multiply_tile(const Panel<Simd, Type>& panel, const RowTile& x, int row, in
     constexpr int kLanes = Simd::kLanes;
     constexpr int kColumns = Simd::kColumns;
     constexpr int kGroups = kUnit<Type> / Type::kGroup;
+    constexpr int kValueBytes = Panel<Simd, Type>::kValueBytes;
     Floats total[Rows][2];
     HIRED_UNROLL
     for (int i = 0; i < Rows; ++i) {
         for (int h = 0; h < 2; ++h)
             total[i][h] = start ? Simd::load(y + i * stride + h * kLanes) : Simd::zero();
     }
-    const std::int8_t* values = x.values + (static_cast<std::size_t>(start / 4) * kTile + row) * 4;
+    const std::int8_t* values =
+        x.values + (static_cast<std::size_t>(start / 4 * kValueBytes) * kTile + row) * 4;
     const float* x_scales = x.scales + start / kUnit<Type> * kTile + row;
     const std::int32_t* sums = x.sums + start / kSummed<Type> * kTile + row;
     const std::uint8_t* w = panel.values;
@@ -136,8 +139,8 @@ void multiply_tile(const Panel<Simd, Type>& panel, const RowTile& x, int row, in
             typename Simd::Integers sum[Rows][2];
             Simd::template sums<Rows, Type::kLargest, Type::kGroup / 4, (Type::kBias > 0)>(
                 w + g * Type::kGroup / kPart * Panel<Simd, Type>::kPartBytes +
-                    (g * Type::kGroup % kPart) * kColumns,
-                values + static_cast<std::size_t>(g) * Type::kGroup * kTile,
+                    (g * Type::kGroup % kPart) * kColumns * kValueBytes,
+                values + static_cast<std::size_t>(g) * Type::kGroup * kTile * kValueBytes,
                 sums + (Type::kMins ? 0 : g * kTile), sum);
             const Floats s0 = Simd::load(scales + g * kColumns),
                          s1 = Simd::load(scales + g * kColumns + kLanes);
@@ -164,7 +167,7 @@ void multiply_tile(const Panel<Simd, Type>& panel, const RowTile& x, int row, in
             total[i][1] = Simd::fma(unit[i][1], s, total[i][1]);
         }
         w += kUnit<Type> / kPart * Panel<Simd, Type>::kPartBytes;
-        values += static_cast<std::size_t>(kUnit<Type>) * kTile;
+        values += static_cast<std::size_t>(kUnit<Type>) * kTile * kValueBytes;
         x_scales += kTile;
         sums += kUnit<Type> / kSummed<Type> * kTile;
         scales += kGroups * kColumns;
@@ -200,7 +203,8 @@ void multiply_panel(const QuantizedProduct& p, const Panel<Simd, Type>& panel, i
     const int columns = least(kColumns, p.columns - column);
     for (int i = row; i < row + rows; i += Simd::kRows) {
         const int some = least(Simd::kRows, p.rows - i);
-        const RowTile x = tile_at<Type>(p.quantized, i / Simd::kRows, p.depth, Simd::kRows);
+        const RowTile x =
+            tile_at<Type, Panel<Simd, Type>::kValueBytes>(p.quantized, i / Simd::kRows, p.depth, Simd::kRows);
         float* y = p.y + static_cast<std::size_t>(i) * p.y_stride + column;
         if (columns == kColumns) {
             multiply_rows<Simd, Type>(panel, x, 0, some, start, depth, y, p.y_stride);

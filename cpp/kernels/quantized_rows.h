@@ -2,7 +2,8 @@
 // instruction set; see workspace.h.
 //
 // Rows are kept in tiles of as many rows as the inner loop takes at once. In a tile, four values of each row
-// follow each other, then the next four of each: as the loop reads them.
+// follow each other, then the next four of each: as the loop reads them. A loop that wants 16-bit values gets
+// them in pairs: the first and third of four of each row, then the second and fourth of each.
 #pragma once
 
 #include "kernels/quantized.h"
@@ -28,17 +29,17 @@ constexpr int kUnit = Type::kBlock;
 template <class Type>
 constexpr int kSummed = Type::kMins ? kPart : Type::kGroup;
 
-template <class Type>
+template <class Type, int ValueBytes>
 std::size_t tile_bytes(int depth, int rows) {
-    const std::size_t bytes =
-        depth + depth / kUnit<Type> * sizeof(float) + depth / kSummed<Type> * sizeof(std::int32_t);
+    const std::size_t bytes = depth * ValueBytes + depth / kUnit<Type> * sizeof(float) +
+                              depth / kSummed<Type> * sizeof(std::int32_t);
     return (bytes * rows + 63) / 64 * 64;
 }
 
-template <class Type>
+template <class Type, int ValueBytes>
 RowTile tile_at(void* quantized, int tile, int depth, int rows) {
-    auto* base = static_cast<std::int8_t*>(quantized) + tile * tile_bytes<Type>(depth, rows);
-    auto* scales = reinterpret_cast<float*>(base + static_cast<std::size_t>(depth) * rows);
+    auto* base = static_cast<std::int8_t*>(quantized) + tile * tile_bytes<Type, ValueBytes>(depth, rows);
+    auto* scales = reinterpret_cast<float*>(base + static_cast<std::size_t>(depth) * ValueBytes * rows);
     return {.values = base,
             .scales = scales,
             .sums = reinterpret_cast<std::int32_t*>(scales +
@@ -75,6 +76,13 @@ inline __m256i quantize_part(const float* x, float factor, __m256i& fours) {
     return bytes;
 }
 
+/// Eight times four bytes, `apart` bytes from one to the next.
+inline void store_words(__m256i v, std::int8_t* to, int apart) {
+    alignas(32) std::int32_t words[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(words), v);
+    for (int i = 0; i < 8; ++i) __builtin_memcpy(to + static_cast<std::size_t>(i) * apart, &words[i], 4);
+}
+
 inline int sum_of(__m128i v) {
     v = _mm_add_epi32(v, _mm_shuffle_epi32(v, 0x4e));
     return _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32(v, 0xb1)));
@@ -92,7 +100,7 @@ std::int32_t as_sum(int sum) {
     }
 }
 
-template <class Type>
+template <class Type, int ValueBytes>
 void quantize_unit(const float* x, int unit, const RowTile& to, int row, int rows) {
     const float largest = largest_in<Type>(x);
     float scale = largest / 127.0F;
@@ -102,11 +110,13 @@ void quantize_unit(const float* x, int unit, const RowTile& to, int row, int row
     for (int i = 0; i < kUnit<Type>; i += kPart) {
         const int at = unit * kUnit<Type> + i;
         __m256i fours;
-        alignas(32) std::int32_t values[8];
-        _mm256_store_si256(reinterpret_cast<__m256i*>(values), quantize_part(x + i, factor, fours));
-        for (int k = 0; k < 8; ++k) {
-            __builtin_memcpy(to.values + (static_cast<std::size_t>(at / 4 + k) * rows + row) * 4, &values[k],
-                             4);
+        const __m256i bytes = quantize_part(x + i, factor, fours);
+        std::int8_t* values = to.values + (static_cast<std::size_t>(at / 4 * ValueBytes) * rows + row) * 4;
+        if constexpr (ValueBytes == 1) {
+            store_words(bytes, values, rows * 4);
+        } else {
+            store_words(_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), values, rows * 8);
+            store_words(_mm256_srai_epi16(bytes, 8), values + rows * 4, rows * 8);
         }
         const int first = sum_of(_mm256_castsi256_si128(fours));
         const int last = sum_of(_mm256_extracti128_si256(fours, 1));
@@ -121,16 +131,17 @@ void quantize_unit(const float* x, int unit, const RowTile& to, int row, int row
 }
 
 /// The tiles of a product's x; those of one thread of `threads`. Rows that a last tile lacks are zeros.
-template <class Type>
+template <class Type, int ValueBytes>
 void quantize_rows(const QuantizedProduct& p, int rows, int thread, int threads) {
     const int tiles = (p.rows + rows - 1) / rows;
     for (int t = thread; t < tiles; t += threads) {
-        const RowTile to = tile_at<Type>(p.quantized, t, p.depth, rows);
-        if ((t + 1) * rows > p.rows) __builtin_memset(to.values, 0, tile_bytes<Type>(p.depth, rows));
+        const RowTile to = tile_at<Type, ValueBytes>(p.quantized, t, p.depth, rows);
+        if ((t + 1) * rows > p.rows)
+            __builtin_memset(to.values, 0, tile_bytes<Type, ValueBytes>(p.depth, rows));
         for (int r = 0; r < rows && t * rows + r < p.rows; ++r) {
             const float* x = p.x + (static_cast<std::size_t>(t) * rows + r) * p.x_stride;
             for (int u = 0; u < p.depth / kUnit<Type>; ++u) {
-                quantize_unit<Type>(x + u * kUnit<Type>, u, to, r, rows);
+                quantize_unit<Type, ValueBytes>(x + u * kUnit<Type>, u, to, r, rows);
             }
         }
     }

@@ -16,7 +16,7 @@ struct Avx512 {
     static constexpr int kHalfRows = 8;          // the power of two below
 
     template <int Largest>
-    static constexpr int kPlanes = 1;
+    static constexpr int kValueBytes = 1;
 
     static Floats zero() { return _mm512_setzero_ps(); }
     static Floats load(const float* p) { return _mm512_loadu_ps(p); }

@@ -16,7 +16,7 @@ struct AvxVnni {
     static constexpr int kHalfRows = 4;          // the power of two below
 
     template <int Largest>
-    static constexpr int kPlanes = 1;
+    static constexpr int kValueBytes = 1;
 
     static Floats zero() { return _mm256_setzero_ps(); }
     static Floats load(const float* p) { return _mm256_loadu_ps(p); }
