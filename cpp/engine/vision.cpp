@@ -10,6 +10,7 @@
 #include "engine/clip_log.h"
 #include "engine/clip_tensors.h"
 #include "engine/handles.h"
+#include "engine/weights_device.h"
 #include "kernels/kernels.h"
 
 namespace hired {
@@ -80,6 +81,13 @@ ClipPtr load(const std::string& path, const VisionOptions& options, ClipLog& log
     return vision;
 }
 
+// Quantised matrices go to the kernels by ggml's own product; those of floats by operations of the graph
+// (cpu_ops.h).
+void adopt_weights(const clip_ctx* ctx, const Kernels* kernels) {
+    if (!kernels || backend_of(ctx) != cpu_backend_of(ctx) || !can_offer_kernels()) return;
+    adopt(*clip_model_of(ctx).layers.front().q_w->buffer, *kernels);
+}
+
 }  // namespace
 
 struct VisionModel::Impl {
@@ -102,6 +110,7 @@ VisionModel::VisionModel(const std::string& path, const VisionOptions& options)
                .kernels = find(options.kernels)})) {
     impl_->ctx = load(path, options, impl_->log);
     require_tensors(impl_->model());
+    adopt_weights(impl_->ctx.get(), impl_->kernels);
     const int most = executed_layers(impl_->hparams());
     if (options.layers < 0 || options.layers > most) {
         throw InputError(text("[vision] layers is ", options.layers, "; allowed: 0 to ", most));

@@ -155,6 +155,11 @@ void offer_kernels(const Kernels& kernels) {
     if (offer.count++ == 0) ggml_backend_register(&offer.reg);
 }
 
+void adopt(ggml_backend_buffer& buffer, const Kernels& kernels) {
+    hook_cpu_products(kernels_of);
+    buffer.buft = &offer_for(kernels).type;
+}
+
 void withdraw_kernels(const Kernels& kernels) {
     Offer& offer = offer_for(kernels);
     if (--offer.count == 0) ggml_backend_unload(&offer.reg);

@@ -1,6 +1,8 @@
 // A ggml device that takes in the weights whose products have kernels in cpp/kernels.
 #pragma once
 
+struct ggml_backend_buffer;
+
 namespace hired {
 
 struct Kernels;
@@ -14,5 +16,9 @@ bool can_offer_kernels();
 /// thread-safe.
 void offer_kernels(const Kernels& kernels);
 void withdraw_kernels(const Kernels& kernels);
+
+/// Has ggml's CPU backend multiply with these kernels by the quantised matrices in a buffer of the host's.
+/// Needs can_offer_kernels().
+void adopt(ggml_backend_buffer& buffer, const Kernels& kernels);
 
 }  // namespace hired
