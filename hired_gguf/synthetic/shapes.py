@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ..errors import InputError
 
 GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))  # LLaVA-Next's five, in tiles (height, width)
 
@@ -71,3 +73,18 @@ SHAPES = {
     "llava-1.5-7b": Shape(VICUNA_7B, CLIP_L_336, anyres=False),
     "llava-next-7b": Shape(VICUNA_7B, CLIP_L_336),
 }
+
+
+def shape_of(name: str, layers: int | None = None) -> Shape:
+    """A shape of `SHAPES`; with ``layers``, its text model has only so many, each of full width.
+
+    Raises InputError for another name, or more layers than the shape has.
+    """
+    if name not in SHAPES:
+        raise InputError(f"shape is {name!r}; allowed: {', '.join(SHAPES)}")
+    shape = SHAPES[name]
+    if layers is None:
+        return shape
+    if not 1 <= layers <= shape.text.layers:
+        raise InputError(f"layers is {layers}; {name} allows 1 to {shape.text.layers}")
+    return replace(shape, text=replace(shape.text, layers=layers))

@@ -20,7 +20,7 @@ from .chat_templates import CHAT_TEMPLATES
 from .metadata import FILE_TYPES, add_general, add_mmproj, add_text
 from .pair_files import ggml_type, pair_bytes, pair_paths, usual_mmproj_quant
 from .random_gguf import write_gguf
-from .shapes import SHAPES
+from .shapes import SHAPES, Shape, shape_of
 from .tensors import mmproj_tensors, text_tensors
 from .vocabulary import build_vocabulary
 
@@ -42,39 +42,70 @@ def synthesize(
     chat_template: str | None = None,
     *,
     mmproj_quant: str | None = None,
+    layers: int | None = None,
     on_progress: Progress | None = None,
 ) -> tuple[Path, Path]:
     """Write a text model and its mmproj into ``folder``, which is made if missing, and return the two paths.
 
     ``shape`` is a name in `SHAPES`, ``quant`` one in `FILE_TYPES`, ``chat_template`` one in `CHAT_TEMPLATES`,
-    or None for a file without. ``mmproj_quant`` is `usual_mmproj_quant` unless given. ``on_progress`` hears a
-    file's name, values written and their number. Raises InputError for another name, OSError.
+    or None for a file without. ``mmproj_quant`` is `usual_mmproj_quant` unless given. ``layers`` cuts the
+    text model, see `shape_of`. ``on_progress`` hears a file's name, values written and their number. Raises
+    InputError for another name, OSError.
     """
     mmproj_quant = mmproj_quant or usual_mmproj_quant(quant)
-    _check_names(shape, quant, mmproj_quant, chat_template)
-    text, mmproj = pair_paths(shape, folder, quant, mmproj_quant)
-    model, template = SHAPES[shape], CHAT_TEMPLATES.get(chat_template or "")
+    model = shape_of(shape, layers)
+    _check_names(quant, mmproj_quant, chat_template)
+    text, mmproj = pair_paths(shape, folder, quant, mmproj_quant, layers)
     text.parent.mkdir(parents=True, exist_ok=True)
-
-    def text_metadata(writer: GGUFWriter) -> None:
-        add_general(writer, f"{shape} text model", quant)
-        add_text(writer, model.text, build_vocabulary(model.text.vocabulary), template)
-
-    def mmproj_metadata(writer: GGUFWriter) -> None:
-        add_general(writer, f"{shape} mmproj", mmproj_quant)
-        add_mmproj(writer, model)
-
-    for path, arch, metadata, tensors, kind in (
-        (text, "llama", text_metadata, text_tensors(model.text), ggml_type(quant)),
-        (mmproj, "clip", mmproj_metadata, mmproj_tensors(model), ggml_type(mmproj_quant)),
-    ):
-        write_gguf(path, arch, metadata, list(tensors), quant=kind, seed=seed, on_progress=on_progress)
+    write_text_model(
+        text, shape, model, quant, seed=seed, chat_template=chat_template, on_progress=on_progress
+    )
+    write_mmproj(mmproj, shape, model, mmproj_quant, seed=seed, on_progress=on_progress)
     return text, mmproj
 
 
-def _check_names(shape: str, quant: str, mmproj_quant: str, chat_template: str | None) -> None:
+def write_text_model(
+    path: Path,
+    name: str,
+    shape: Shape,
+    quant: str,
+    *,
+    seed: int = 0,
+    chat_template: str | None = None,
+    on_progress: Progress | None = None,
+) -> None:
+    """Write the text model of a pair. ``name`` is the shape's. Raises OSError."""
+
+    def metadata(writer: GGUFWriter) -> None:
+        add_general(writer, f"{name} text model", quant)
+        template = CHAT_TEMPLATES.get(chat_template or "")
+        add_text(writer, shape.text, build_vocabulary(shape.text.vocabulary), template)
+
+    tensors, kind = list(text_tensors(shape.text)), ggml_type(quant)
+    write_gguf(path, "llama", metadata, tensors, quant=kind, seed=seed, on_progress=on_progress)
+
+
+def write_mmproj(
+    path: Path,
+    name: str,
+    shape: Shape,
+    quant: str,
+    *,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> None:
+    """Write the mmproj of a pair. ``name`` is the shape's. Raises OSError."""
+
+    def metadata(writer: GGUFWriter) -> None:
+        add_general(writer, f"{name} mmproj", quant)
+        add_mmproj(writer, shape)
+
+    tensors, kind = list(mmproj_tensors(shape)), ggml_type(quant)
+    write_gguf(path, "clip", metadata, tensors, quant=kind, seed=seed, on_progress=on_progress)
+
+
+def _check_names(quant: str, mmproj_quant: str, chat_template: str | None) -> None:
     for what, given, known in (
-        ("shape", shape, SHAPES),
         ("quant", quant, FILE_TYPES),
         ("mmproj_quant", mmproj_quant, FILE_TYPES),
         ("chat_template", chat_template or "vicuna", CHAT_TEMPLATES),
@@ -100,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         choices=FILE_TYPES,
         help="type of the mmproj's matrices (default: as --quant; f16 for q8_0, q4_0)",
     )
+    add("--layers", type=int, metavar="N", help="layers of the text model (default: the shape's)")
     add("--seed", type=int, default=0, help="another seed, other weights (default: 0)")
     add(
         "--chat-template",
@@ -130,8 +162,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             args.seed,
             template,
             mmproj_quant=args.mmproj_quant,
+            layers=args.layers,
             on_progress=show_progress,
         )
+    except InputError as error:
+        parser.error(str(error))
     except OSError as error:
         parser.exit(1, f"error: cannot write to {args.out}: {error}\n")
     print(*pair, sep="\n")

@@ -51,6 +51,15 @@ def test_processes_at_once_do_not_disturb_each_other(cache):
     assert len(list(cache.iterdir())) == 2
 
 
+def test_models_of_fewer_layers_share_the_mmproj(cache):
+    whole, mmproj = cached_pair("small", cache, "q8_0")
+    before = mmproj.stat()
+    cut, same = cached_pair("small", cache, "q8_0", layers=2)
+    assert (cut.name, same) == ("text-small-2-layers-q8_0.gguf", mmproj)
+    assert mmproj.stat() == before
+    assert cut.stat().st_size < whole.stat().st_size / 2
+
+
 def test_a_failure_names_folder_and_reason(cache):
     cache.write_text("a file where the folder should be")
     with pytest.raises(HiredError, match=r"cannot make a model .* in .*cache: .*File exists"):

@@ -50,6 +50,14 @@ def test_wrong_names_are_wrong_usage(wrong, capsys):
     assert f"argument {wrong[0]}: invalid choice: '{wrong[1]}'" in capsys.readouterr().err
 
 
+def test_layers_cut_the_text_model_and_are_checked(tmp_path, capsys):
+    main(["--shape", "tiny", "--layers", "1", "--out", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines()[0] == str(tmp_path / "text-tiny-1-layers-f32.gguf")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--shape", "tiny", "--layers", "9", "--out", str(tmp_path)])
+    assert "error: layers is 9; tiny allows 1 to 2" in capsys.readouterr().err
+
+
 def test_progress_is_shown_step_by_step_on_a_terminal_only(capsys, monkeypatch):
     show_progress("a.gguf", 1, 4)
     assert capsys.readouterr().err == ""

@@ -188,6 +188,8 @@ def test_interrupted_write_leaves_nothing(tmp_path):
     ("wrong", "message"),
     [
         ({"shape": "huge"}, "shape is 'huge'; allowed: tiny, small, llava-1.5-7b, llava-next-7b"),
+        ({"layers": 3}, "layers is 3; tiny allows 1 to 2"),
+        ({"layers": 0}, "layers is 0; tiny allows 1 to 2"),
         ({"quant": "q5_1"}, "quant is 'q5_1'; allowed: f32, f16, q8_0, q4_0"),
         ({"mmproj_quant": "f8"}, "mmproj_quant is 'f8'; allowed: f32, f16, q8_0, q4_0"),
         ({"chat_template": "alpaca"}, "chat_template is 'alpaca'; allowed: vicuna, mistral, chatml"),
