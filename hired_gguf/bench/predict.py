@@ -6,28 +6,25 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from .fit import Line, fit_line
 from .plan import ANSWER_TOKENS, FIRST, Case
-from .probe import ROWS, Probe
+from .prefill_cost import fit_prefill
+from .probe import Probe
 
+TEXT_BATCHES = 2  # a prompt's text is evaluated before the picture and after it, the probe's at once
 ASIDE_S = 6.0  # a child's start, and loading a pair that the system has in memory
 
 
-def rows_line(probe: Probe) -> Line:
-    """Seconds of prefill by visual rows: a line, though attention makes it bend upwards."""
-    line = fit_line(list(zip(ROWS, probe.rows_s, strict=True)))
-    assert line is not None
-    return line
-
-
 def predict(probe: Probe, visual_tokens: int, partitions: int) -> dict[str, float]:
-    """Seconds of a first question."""
-    encode, prefill = probe.tile_s * partitions, rows_line(probe).at(visual_tokens)
-    ttft = encode + prefill + probe.text_s
+    """Seconds of a first question. A further batch of text reads all weights once more, as a token does."""
+    cost = fit_prefill(probe.batches, probe.batch_rows)
+    encode, prefill = probe.tile_s * partitions, cost.seconds(visual_tokens)
+    text = probe.text_s + (TEXT_BATCHES - 1) * probe.token_s
+    text += cost.attention * probe.text_tokens * visual_tokens
+    ttft = encode + prefill + text
     return {
         "encode_s": encode,
         "prefill_visual_s": prefill,
-        "prefill_text_s": probe.text_s,
+        "prefill_text_s": text,
         "ttft_s": ttft,
         "total_s": ttft + (ANSWER_TOKENS - 1) * probe.token_s,
     }

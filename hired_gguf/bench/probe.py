@@ -1,4 +1,4 @@
-"""A short probe of a model's speed: one tile, a few rows, a few tokens."""
+"""A short probe of a model's speed: one tile, a few batches of rows, a few tokens."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ import numpy.typing as npt
 
 from ..model import LlavaNext
 from ..native.kernels import kernels_used
-from ..native.llama import address, clear, synchronize
+from ..native.llama import address, clear, cut, room, synchronize
 from ..native.load import core
 from .engine import EngineSettings, warm_up
 from .plan import QUESTIONS
+from .prefill_cost import Batch
 
-PROBE_CONTEXT = 512
-ROWS = (64, 256)
+PROBE_CONTEXT = 1280  # two batches of llama.cpp's usual 512 rows, and a few rows behind them
+FEW_ROWS = 64
+TRIES = 3
+FILL_S = 15.0  # a second full batch shows better what attention costs, but not every machine has the time
 TOKENS = 4
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Seconds of one tile's encoding, of prefilling ``ROWS`` visual rows, of a prompt's text, of a token.
+    """Seconds of one tile's encoding, of batches of visual rows, of a prompt's text, of a token.
 
-    ``text_tokens`` are those of the longest question's prompt, ``others_cores`` see `Neighbours.cores`.
+    A prefill takes no more than ``batch_rows`` at once. ``text_tokens`` are those of the longest question's
+    prompt, ``others_cores`` see `Neighbours.cores`.
     """
 
     tile_s: float
-    rows_s: tuple[float, ...]
+    batches: tuple[Batch, ...]
+    batch_rows: int
     text_s: float
     token_s: float
     text_tokens: int
@@ -50,12 +55,14 @@ def run_probe(settings: EngineSettings) -> Probe:
     ) as llm:
         llama = llm.llama
         warm_up(llama)
-        rows_s = tuple(timed_on_empty(llama, partial(_prefill, llama, rows, count)) for count in ROWS)
-        llama.reset()
+        largest = min(llama.n_batch, llama_cpp.llama_n_ubatch(address(llama)))
+        batches = probe_batches(llama, rows, largest)
+        clear(llama)
         answers = [llm.ask(None, question, max_tokens=1) for question in QUESTIONS]
         token_s = timed(llama, lambda: [llama.eval([llama.token_bos()]) for _ in range(TOKENS)]) / TOKENS
     text_s = answers[0].timings.prefill_text_s
-    return Probe(tile_s, rows_s, text_s, token_s, max(answer.prompt_tokens for answer in answers))
+    text_tokens = max(answer.prompt_tokens for answer in answers)
+    return Probe(tile_s, batches, largest, text_s, token_s, text_tokens)
 
 
 def probe_tile(settings: EngineSettings) -> tuple[float, npt.NDArray[np.float32]]:
@@ -70,10 +77,28 @@ def probe_tile(settings: EngineSettings) -> tuple[float, npt.NDArray[np.float32]
     return min(seconds), projected[0]
 
 
-def timed_on_empty(llama: llama_cpp.Llama, work: Callable[[], object]) -> float:
-    """Seconds of work on an empty context."""
-    clear(llama)
-    return timed(llama, work)
+def probe_batches(llama: llama_cpp.Llama, rows: npt.NDArray[np.float32], largest: int) -> tuple[Batch, ...]:
+    """A few rows on an empty context, one or two full batches, and a few rows behind those."""
+    full = min(largest, room(llama) - FEW_ROWS)
+    found = [_best(llama, rows, FEW_ROWS, 0)]
+    start = 0
+    while start + full + FEW_ROWS <= room(llama) and sum(batch.seconds for batch in found) < FILL_S:
+        found.append(Batch(full, start, _prefill(llama, rows, full, start)))
+        start += full
+    return (*found, _best(llama, rows, FEW_ROWS, start))
+
+
+def _best(llama: llama_cpp.Llama, rows: npt.NDArray[np.float32], count: int, start: int) -> Batch:
+    """The quickest of `TRIES` at the same place."""
+    return Batch(count, start, min(_prefill(llama, rows, count, start) for _ in range(TRIES)))
+
+
+def _prefill(llama: llama_cpp.Llama, rows: npt.NDArray[np.float32], count: int, start: int) -> float:
+    """Seconds of one batch behind the first positions, which must be there."""
+    many = np.ascontiguousarray(np.resize(rows, (count, rows.shape[1])))
+    if not start or not cut(llama, start):
+        clear(llama)
+    return timed(llama, partial(core.prefill_rows, address(llama), many, start, llama.n_batch))
 
 
 def timed(llama: llama_cpp.Llama, work: Callable[[], object]) -> float:
@@ -82,8 +107,3 @@ def timed(llama: llama_cpp.Llama, work: Callable[[], object]) -> float:
     work()
     synchronize(llama)
     return time.perf_counter() - started
-
-
-def _prefill(llama: llama_cpp.Llama, rows: npt.NDArray[np.float32], count: int) -> None:
-    many = np.ascontiguousarray(np.resize(rows, (count, rows.shape[1])))
-    core.prefill_rows(address(llama), many, 0, llama.n_batch)

@@ -8,18 +8,24 @@ from bench_runs import a_run
 from hired_gguf.bench.pictures import SIZES_HW
 from hired_gguf.bench.plan import make_plan
 from hired_gguf.bench.predict import case_seconds, plan_seconds, predict, predictions
+from hired_gguf.bench.prefill_cost import Batch, PrefillCost
 from hired_gguf.bench.probe import Probe
 from hired_gguf.model_files.mmproj import read_mmproj
 
-PROBE = Probe(tile_s=2.0, rows_s=(1.0, 4.0), text_s=0.5, token_s=0.1, text_tokens=50)  # a row takes 1/64 s
+COST = PrefillCost(fixed=0.5, row=1 / 64, attention=1e-5, batch=512)
+BATCHES = tuple(Batch(*at, COST.seconds(*at)) for at in ((64, 0), (512, 0), (64, 512)))
+PROBE = Probe(tile_s=2.0, batches=BATCHES, batch_rows=512, text_s=0.5, token_s=0.1, text_tokens=50)
 
 
 def test_prediction_adds_up():
     cost = predict(PROBE, visual_tokens=640, partitions=5)
     assert cost["encode_s"] == pytest.approx(10.0)
-    assert cost["prefill_visual_s"] == pytest.approx(10.0)
-    assert cost["ttft_s"] == pytest.approx(20.5)
-    assert cost["total_s"] == pytest.approx(20.5 + 14 * 0.1)
+    visual = 2 * 0.5 + 640 / 64 + 1e-5 * (512 * 512 + 128 * 768)
+    text = 0.5 + 0.1 + 1e-5 * 50 * 640  # the second batch reads the weights again, and attends to the picture
+    assert cost["prefill_visual_s"] == pytest.approx(visual)
+    assert cost["prefill_text_s"] == pytest.approx(text)
+    assert cost["ttft_s"] == pytest.approx(10 + visual + text)
+    assert cost["total_s"] == pytest.approx(10 + visual + text + 14 * 0.1)
 
 
 def test_predictions_tell_their_error_where_measured(tiny):
