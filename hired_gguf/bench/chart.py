@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import HiredError
 from ..reporting import require_matplotlib
-from .plan import FIRST, SECOND_QUESTION, case_label
-from .report import TASKS
+from .plan import FIRST, SECOND_QUESTION, BenchTask, by_case
+from .report_tables import TASKS
 
 STAGES = {  # a run's field: name and colour (Okabe and Ito's, distinct for colour-blind people too)
     "encode_s": ("vision encoding", "#0072B2"),
@@ -27,7 +27,7 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    panels = {task: bars(document["runs"], task.question, task.image) for task in (FIRST, SECOND_QUESTION)}
+    panels = {task: bars(document["runs"], task) for task in (FIRST, SECOND_QUESTION)}
     shown = {task: rows for task, rows in panels.items() if rows}
     if not shown:
         raise HiredError(f"[bench] nothing to draw in {path}: there are no runs")
@@ -45,14 +45,11 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=150, format="png")
 
 
-def bars(runs: Sequence[Mapping[str, Any]], question: int, image: int) -> dict[str, dict[str, float]]:
+def bars(runs: Sequence[Mapping[str, Any]], task: BenchTask) -> dict[str, dict[str, float]]:
     """Median seconds by case and stage; ``rest_s`` is what the other stages leave of the whole answer."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for run in (run for run in runs if (run["question"], run["image"]) == (question, image)):
-        groups.setdefault(case_label(run["engine"], run["budget"]), []).append(run)
     names = [name for name in STAGES if name != "rest_s"]
     rows = {}
-    for label, group in groups.items():
+    for label, group in by_case(runs, task).items():
         row = {name: median(run[name] or 0.0 for run in group) for name in names}
         row["rest_s"] = max(0.0, median(run["total_s"] for run in group) - sum(row.values()))
         rows[label] = row
@@ -61,8 +58,8 @@ def bars(runs: Sequence[Mapping[str, Any]], question: int, image: int) -> dict[s
 
 def title(document: Mapping[str, Any]) -> str:
     """What ran where."""
-    machine = document["machine"]
-    return f"{Path(document['model'][0]).stem}, {machine['processor']}, {machine['threads']} threads"
+    machine, model = document["machine"], Path(document["model"][0]).stem
+    return f"{model}, {machine['processor']}, {machine['threads']} threads"
 
 
 def _draw_panel(axis: Any, rows: Mapping[str, Mapping[str, float]], title: str) -> None:

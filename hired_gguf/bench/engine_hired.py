@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..model import LlavaNext
+from ..model_files.pair import read_text_model
+from ..native.kernels import text_kernel
 from .engine import EngineSettings, warm_up
 from .measurement import Measurement, StreamClock, kv_bytes_per_token, peak_rss
 
@@ -19,6 +21,7 @@ class OurEngine:
             n_threads=settings.n_threads,
             n_gpu_layers=settings.gpu_layers,
         )
+        self._kernel = text_kernel(read_text_model(settings.model).file_type)
         warm_up(self.llm.llama)
 
     def ask(self, image: str, question: str, max_tokens: int) -> Measurement:
@@ -37,6 +40,7 @@ class OurEngine:
             prefill_visual_s=timings.prefill_visual_s,
             prefill_text_s=timings.prefill_text_s,
             total_s=clock.total_s,
+            token_s=clock.token_s(run.completion_tokens),
             tokens_per_s=run.completion_tokens / clock.total_s,
             peak_rss_bytes=peak_rss(),
             kv_visual_bytes=run.visual_tokens * kv_bytes_per_token(self.llm.llama.metadata),
@@ -46,4 +50,5 @@ class OurEngine:
             prompt_tokens=run.prompt_tokens,
             completion_tokens=run.completion_tokens,
             n_ctx=self.llm.llama.n_ctx(),
+            kernel=self._kernel,
         )

@@ -11,9 +11,10 @@ import base64
 import ctypes
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import llama_cpp
 from llama_cpp.llama_chat_format import Llava16ChatHandler
@@ -73,20 +74,42 @@ class TimedMtmd:
         return int(status)
 
 
+@contextmanager
+def model_defaults(**changes: Any) -> Iterator[None]:
+    """Models loaded meanwhile have other llama_model_params, which are no arguments of ``Llama``."""
+    module = llama_cpp.llama_cpp
+    usual = module.llama_model_default_params
+
+    def changed() -> Any:
+        params = usual()
+        for name, value in changes.items():
+            setattr(params, name, value)
+        return params
+
+    module.llama_model_default_params = changed
+    try:
+        yield
+    finally:
+        module.llama_model_default_params = usual
+
+
 class StockEngine:
     """``Llama`` and ``Llava16ChatHandler`` as their documentation shows."""
 
+    defaults: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, settings: EngineSettings) -> None:
         self._handler = Llava16ChatHandler(clip_model_path=settings.mmproj, verbose=False)
-        self._llama = llama_cpp.Llama(
-            settings.model,
-            chat_handler=self._handler,
-            n_ctx=settings.n_ctx,
-            n_threads=settings.n_threads,
-            n_threads_batch=settings.n_threads,
-            n_gpu_layers=settings.gpu_layers,
-            verbose=False,
-        )
+        with model_defaults(**self.defaults):
+            self._llama = llama_cpp.Llama(
+                settings.model,
+                chat_handler=self._handler,
+                n_ctx=settings.n_ctx,
+                n_threads=settings.n_threads,
+                n_threads_batch=settings.n_threads,
+                n_gpu_layers=settings.gpu_layers,
+                verbose=False,
+            )
         self._handler._init_mtmd_context(self._llama)  # else the first answer would pay for loading
         self._mtmd = self._handler._mtmd_cpp = TimedMtmd(self._handler._mtmd_cpp)
         self._llama.eval = self._timed(self._llama.eval)
@@ -106,6 +129,7 @@ class StockEngine:
             prefill_visual_s=stages.prefill_visual_s,
             prefill_text_s=stages.eval_s,
             total_s=clock.total_s,
+            token_s=clock.token_s(generated),
             tokens_per_s=generated / clock.total_s,
             peak_rss_bytes=peak_rss(),
             kv_visual_bytes=stages.visual_tokens * kv_bytes_per_token(self._llama.metadata),
@@ -115,6 +139,7 @@ class StockEngine:
             prompt_tokens=stages.prompt_tokens,
             completion_tokens=generated,
             n_ctx=self._llama.n_ctx(),
+            kernel="ggml",
         )
 
     def _pieces(self, image: str, question: str, max_tokens: int) -> Iterator[str]:
@@ -141,3 +166,9 @@ class StockEngine:
                 self._mtmd.stages.eval_s += time.perf_counter() - started
 
         return timed
+
+
+class PlainStockEngine(StockEngine):
+    """The same without ggml's repacked weights, which is its quicker way for some types on some CPUs."""
+
+    defaults: ClassVar[dict[str, Any]] = {"use_extra_bufts": False}

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .plan import OURS
+
 
 @dataclass(frozen=True)
 class Line:
@@ -36,12 +38,19 @@ def fit_line(points: Sequence[tuple[float, float]]) -> Line | None:
     return Line(float(slope), float(intercept), float(errors.max()), len(points))
 
 
-def fit_runs(runs: Sequence[Mapping[str, Any]]) -> dict[str, Line]:
+def fit_runs(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
+    """`fit_type` by type."""
+    kinds = dict.fromkeys(run["type"] for run in runs)
+    fits = {kind: fit_type([run for run in runs if run["type"] == kind]) for kind in kinds}
+    return {kind: lines for kind, lines in fits.items() if lines}
+
+
+def fit_type(runs: Sequence[Mapping[str, Any]]) -> dict[str, Line]:
     """Lines through our first questions: ``prefill``, the time to the first token without encoding and
     selection by visual tokens; ``encode``, by partitions. Answers that reuse what an earlier one left do not
     count: of the image, or for ``prefill`` of the text before image 2.
     """
-    ours = [run for run in runs if run["engine"] == "ours" and run["question"] == 1]
+    ours = [run for run in runs if run["engine"] == OURS and run["question"] == 1]
     prefill = [
         (run["visual_tokens"], run["ttft_s"] - run["encode_s"] - run["select_s"])
         for run in ours

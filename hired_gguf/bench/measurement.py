@@ -16,8 +16,9 @@ class Measurement:
     """An answer's cost. Seconds run on the caller's clock; a stage that cannot be timed alone is None.
 
     ``peak_rss_bytes`` is the most memory of the process so far, mapped files included; None where the system
-    does not say. ``tokens_per_s`` counts as the HiRED paper does: generated tokens over ``total_s``, which
-    includes encoding and prefill.
+    does not say. ``token_s`` is a token of the answer after the first. ``tokens_per_s`` counts as the HiRED
+    paper does: generated tokens over ``total_s``, which includes encoding and prefill. ``kernel`` is what
+    multiplies the language model's matrices, see `text_kernel`.
     """
 
     ttft_s: float
@@ -27,6 +28,7 @@ class Measurement:
     prefill_visual_s: float
     prefill_text_s: float
     total_s: float
+    token_s: float
     tokens_per_s: float
     peak_rss_bytes: int | None
     kv_visual_bytes: int
@@ -36,6 +38,7 @@ class Measurement:
     prompt_tokens: int
     completion_tokens: int
     n_ctx: int
+    kernel: str
 
 
 class StreamClock:
@@ -52,6 +55,10 @@ class StreamClock:
                 self.first_s = time.perf_counter() - self._started
         self.total_s = time.perf_counter() - self._started
         self.first_s = self.first_s or self.total_s
+
+    def token_s(self, tokens: int) -> float:
+        """Seconds of one of the tokens after the first."""
+        return (self.total_s - self.first_s) / max(tokens - 1, 1)
 
 
 def peak_rss() -> int | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..model_files.mmproj import MmprojInfo
+from ..native.load import core
 from ..selection.budget import TokenBudget
 from ..selection.selection import most_visual_tokens
 from ..vision.encoding import tiling_of
@@ -15,6 +17,8 @@ QUESTIONS = (
     "Which colours stand out, and where in the picture are they?",
 )
 ANSWER_TOKENS = 15
+STOCK, PLAIN, OURS = "stock", "stock_plain", "ours"  # engines
+STOCK_LABELS = {STOCK: "stock", PLAIN: "stock, use_extra_bufts=False"}
 STOCK_CONTEXT = 4096  # LLaVA-1.6's own, and what llama-cpp-python advises
 _SLACK = 16  # templates differ
 _CONTEXT_STEP = 256
@@ -36,11 +40,12 @@ FIRST, SECOND_QUESTION, SECOND_IMAGE = BenchTask(1, 1), BenchTask(2, 1), BenchTa
 
 @dataclass(frozen=True)
 class Case:
-    """What one child process measures. ``budget`` is None for stock.
+    """What one child process measures, on the text model of a ``type``. ``budget`` is None for stock.
 
     ``visual_tokens`` and ``partitions`` are those of each task, known from the pictures' sizes.
     """
 
+    type: str
     engine: str
     budget: int | float | None
     tasks: tuple[BenchTask, ...]
@@ -49,18 +54,27 @@ class Case:
 
     @property
     def label(self) -> str:
-        """What people read: "stock" or "budget 0.2"."""
-        return case_label(self.engine, self.budget)
+        """What people read, see `case_label`."""
+        return case_label(self.type, self.engine, self.budget)
 
     def context(self, text_tokens: int) -> int:
         """The least multiple of 256 that holds image, text and answer. Stock's is 4096 at least."""
         needed = max(self.visual_tokens) + text_tokens + ANSWER_TOKENS + _SLACK
-        return max(STOCK_CONTEXT * (self.engine == "stock"), -(-needed // _CONTEXT_STEP) * _CONTEXT_STEP)
+        return max(STOCK_CONTEXT * (self.engine != OURS), -(-needed // _CONTEXT_STEP) * _CONTEXT_STEP)
 
 
-def case_label(engine: str, budget: int | float | None) -> str:
-    """What people read: "stock" or "budget 0.2"."""
-    return engine if budget is None else f"budget {budget}"
+def case_label(kind: str, engine: str, budget: int | float | None) -> str:
+    """What people read: "q4_0 stock" or "q4_0 budget 0.2"."""
+    return f"{kind} {STOCK_LABELS[engine] if budget is None else f'budget {budget}'}"
+
+
+def by_case(runs: Iterable[Mapping[str, Any]], task: BenchTask) -> dict[str, list[Mapping[str, Any]]]:
+    """The runs of a task, by `case_label`."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        if (run["question"], run["image"]) == (task.question, task.image):
+            groups.setdefault(case_label(run["type"], run["engine"], run["budget"]), []).append(run)
+    return groups
 
 
 def make_plan(
@@ -68,28 +82,37 @@ def make_plan(
     sizes_hw: Sequence[tuple[int, int]],
     budgets: Sequence[int | float],
     second_image_budgets: Collection[int | float],
+    *,
     stock: bool,
+    types: Sequence[str],
 ) -> list[Case]:
-    """Stock first, if wanted, then a case a budget. The second image costs stock as much again, so ours see
-    it only at ``second_image_budgets``.
+    """For each type stock's two ways, if wanted, then a case a budget.
 
+    The second image costs stock as much again, so ours see it only at ``second_image_budgets``, and stock's
+    second way answers one question. With several types, all cases do: the rest depends little on the type.
     Raises BudgetError for a budget that these pictures cannot have.
     """
-    cases = [_case(info, sizes_hw, budget, budget in second_image_budgets) for budget in budgets]
-    return [_stock_case(info, sizes_hw), *cases] if stock else cases
-
-
-def _case(info: MmprojInfo, sizes_hw: Sequence[tuple[int, int]], budget: int | float, both: bool) -> Case:
     tilings = [tiling_of(info, size) for size in sizes_hw]
-    tasks = (FIRST, SECOND_QUESTION, *((SECOND_IMAGE,) if both else ()))
-    tokens = tuple(most_visual_tokens(tilings[task.image - 1], TokenBudget(budget)) for task in tasks)
-    partitions = tuple(tilings[task.image - 1].partitions for task in tasks)
-    return Case("ours", budget, tasks, tokens, partitions)
+    all_tasks = (FIRST, SECOND_QUESTION, SECOND_IMAGE)
+
+    def case(kind: str, engine: str, budget: int | float | None, tasks: tuple[BenchTask, ...]) -> Case:
+        tasks = (FIRST,) if len(types) > 1 else tasks
+        cut = [tilings[task.image - 1] for task in tasks]
+        tokens = [_tokens(info, tiling, budget) for tiling in cut]
+        return Case(kind, engine, budget, tasks, tuple(tokens), tuple(tiling.partitions for tiling in cut))
+
+    plan = []
+    for kind in types:
+        if stock:
+            plan += [case(kind, STOCK, None, all_tasks), case(kind, PLAIN, None, (FIRST,))]
+        for budget in budgets:
+            tasks = all_tasks if budget in second_image_budgets else all_tasks[:2]
+            plan.append(case(kind, OURS, budget, tasks))
+    return plan
 
 
-def _stock_case(info: MmprojInfo, sizes_hw: Sequence[tuple[int, int]]) -> Case:
-    tilings = [tiling_of(info, size) for size in sizes_hw]
-    tasks = (FIRST, SECOND_QUESTION, SECOND_IMAGE)
-    partitions = tuple(tilings[task.image - 1].partitions for task in tasks)
-    tokens = tuple(count * info.tokens for count in partitions)
-    return Case("stock", None, tasks, tokens, partitions)
+def _tokens(info: MmprojInfo, tiling: core.Tiling, budget: int | float | None) -> int:
+    """Visual tokens: without a budget, as with stock, those of all partitions, padding too."""
+    if budget is None:
+        return tiling.partitions * info.tokens
+    return most_visual_tokens(tiling, TokenBudget(budget))

@@ -30,8 +30,9 @@ TOKENS = 4
 class Probe:
     """Seconds of one tile's encoding, of batches of visual rows, of a prompt's text, of a token.
 
-    A prefill takes no more than ``batch_rows`` at once. ``text_tokens`` are those of the longest question's
-    prompt, ``others_cores`` see `Neighbours.cores`.
+    ``rest_s`` is what a first answer takes besides: its template, its tokens, its sampling. A prefill takes
+    no more than ``batch_rows`` at once. ``text_tokens`` are those of the longest question's prompt,
+    ``others_cores`` see `Neighbours.cores`.
     """
 
     tile_s: float
@@ -39,6 +40,7 @@ class Probe:
     batch_rows: int
     text_s: float
     token_s: float
+    rest_s: float
     text_tokens: int
     others_cores: float | None = None
 
@@ -60,9 +62,16 @@ def run_probe(settings: EngineSettings) -> Probe:
         clear(llama)
         answers = [llm.ask(None, question, max_tokens=1) for question in QUESTIONS]
         token_s = timed(llama, lambda: [llama.eval([llama.token_bos()]) for _ in range(TOKENS)]) / TOKENS
-    text_s = answers[0].timings.prefill_text_s
-    text_tokens = max(answer.prompt_tokens for answer in answers)
-    return Probe(tile_s, batches, largest, text_s, token_s, text_tokens)
+    first = answers[0].timings
+    return Probe(
+        tile_s=tile_s,
+        batches=batches,
+        batch_rows=largest,
+        text_s=first.prefill_text_s,
+        token_s=token_s,
+        rest_s=first.ttft_s - first.prefill_text_s,
+        text_tokens=max(answer.prompt_tokens for answer in answers),
+    )
 
 
 def probe_tile(settings: EngineSettings) -> tuple[float, npt.NDArray[np.float32]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from .plan import STOCK
+
 Run = Mapping[str, Any]
 
 
@@ -28,6 +30,7 @@ class Ratio:
 RATIOS = {
     "ttft": Ratio("ttft_s"),
     "total": Ratio("total_s"),
+    "token": Ratio("token_s"),
     "tokens_per_s": Ratio("tokens_per_s", more_is_better=True),
     "second_question": Ratio("ttft_s", question=2),
     "second_image": Ratio("ttft_s", image=2),
@@ -56,19 +59,31 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median(values), min(values), max(values))
 
 
-def ratios(runs: Sequence[Run]) -> dict[str, dict[str, Spread]]:
-    """Each of `RATIOS` by budget. A repetition's answer is divided by stock's of the same repetition."""
-    found = {name: _by_budget(runs, ratio) for name, ratio in RATIOS.items()}
-    return {name: by_budget for name, by_budget in found.items() if by_budget}
+def ratios(runs: Sequence[Run]) -> dict[str, dict[str, dict[str, Spread]]]:
+    """By type, each of `RATIOS` by budget, and for stock's second way, `PLAIN`.
+
+    A repetition's answer is divided by the one that stock, with its defaults, gave in the same repetition.
+    """
+    found: dict[str, dict[str, dict[str, Spread]]] = {}
+    for kind in dict.fromkeys(run["type"] for run in runs):
+        of_kind = [run for run in runs if run["type"] == kind]
+        by_name = {name: _by_case(of_kind, ratio) for name, ratio in RATIOS.items()}
+        found[kind] = {name: by_case for name, by_case in by_name.items() if by_case}
+    return {kind: by_name for kind, by_name in found.items() if by_name}
 
 
-def _by_budget(runs: Sequence[Run], ratio: Ratio) -> dict[str, Spread]:
+def _by_case(runs: Sequence[Run], ratio: Ratio) -> dict[str, Spread]:
     asked = [run for run in runs if (run["question"], run["image"]) == (ratio.question, ratio.image)]
-    stock = {run["repetition"]: run for run in asked if run["engine"] == "stock"}
+    stock = {run["repetition"]: run for run in asked if run["engine"] == STOCK}
     values: dict[str, list[float]] = {}
     for run in asked:
-        if run["engine"] == "ours" and run["repetition"] in stock:
+        if run["engine"] != STOCK and run["repetition"] in stock:
             value = ratio.of(stock[run["repetition"]], run)
             if value is not None:
-                values.setdefault(str(run["budget"]), []).append(value)
-    return {budget: spread(several) for budget, several in values.items()}
+                values.setdefault(ratio_key(run["engine"], run["budget"]), []).append(value)
+    return {key: spread(several) for key, several in values.items()}
+
+
+def ratio_key(engine: str, budget: float | None) -> str:
+    """The budget, or the engine that has none."""
+    return engine if budget is None else str(budget)

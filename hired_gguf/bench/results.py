@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from .depth import full_depth
 from .fit import fit_runs
 from .plan import Case
 from .predict import predictions
 from .probe import Probe
-from .ratios import ratios
+from .ratios import Spread, ratios
 from .runner import Failure
 
 
 class Results:
     """Gathers runs. ``facts`` open the document: command, start, machine, model."""
 
-    def __init__(self, facts: dict[str, Any], plan: Sequence[Case], probe: Probe) -> None:
+    def __init__(self, facts: dict[str, Any], plan: Sequence[Case], probes: Mapping[str, Probe]) -> None:
         self.runs: list[dict[str, Any]] = []
         self.failures: list[Failure] = []
-        self.probe = probe
+        self.probes = probes
         self._facts = facts
         self._plan = plan
 
@@ -33,16 +34,28 @@ class Results:
 
     def document(self) -> dict[str, Any]:
         """All of it. Seconds and bytes; ``ratios`` are medians, ``ratios_spread`` [least, most]."""
-        found = ratios(self.runs)
+        found, depth = ratios(self.runs), self._facts["depth"]
         return {
             **self._facts,
             "runs": self.runs,
             "failures": [asdict(failure) for failure in self.failures],
-            "ratios": {name: {b: s.middle for b, s in by.items()} for name, by in found.items()},
-            "ratios_spread": {
-                name: {b: [s.low, s.high] for b, s in by.items()} for name, by in found.items()
+            "ratios": _numbers(found, lambda spread: spread.middle),
+            "ratios_spread": _numbers(found, lambda spread: [spread.low, spread.high]),
+            "fits": {
+                kind: {name: asdict(line) for name, line in lines.items()}
+                for kind, lines in fit_runs(self.runs).items()
             },
-            "fits": {name: asdict(line) for name, line in fit_runs(self.runs).items()},
-            "probe": asdict(self.probe),
-            "predictions": predictions(self.probe, self._plan, self.runs),
+            "full_depth": full_depth(self.runs, depth) if depth else [],
+            "probes": {kind: asdict(probe) for kind, probe in self.probes.items()},
+            "predictions": predictions(self.probes, self._plan, self.runs),
         }
+
+
+def _numbers(
+    ratios: Mapping[str, Mapping[str, Mapping[str, Spread]]], number: Callable[[Spread], Any]
+) -> dict[str, Any]:
+    """The same with a number, or numbers, in place of each spread."""
+    return {
+        kind: {name: {key: number(spread) for key, spread in by.items()} for name, by in by_name.items()}
+        for kind, by_name in ratios.items()
+    }

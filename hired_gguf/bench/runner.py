@@ -11,6 +11,7 @@ from ..native.child import Child
 from ..native.child_errors import ChildError
 from ..native.watch import Tick
 from .engine import EngineSettings
+from .pair import Files
 from .plan import ANSWER_TOKENS, QUESTIONS, BenchTask, Case
 from .probe import PROBE_CONTEXT, Probe
 from .worker import TARGET
@@ -24,6 +25,7 @@ Run = dict[str, Any]  # as the JSON document holds it
 class Failure:
     """A case that ended early. It is not tried again."""
 
+    type: str
     engine: str
     budget: int | float | None
     repetition: int
@@ -33,21 +35,23 @@ class Failure:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs cases on one pair of files and two PNGs."""
+    """Runs cases on the text models of one mmproj and two PNGs."""
 
-    model: Path
-    mmproj: Path
+    files: Files
     images: Sequence[Path]
     threads: int
     gpu_layers: int
     watch: Watch
     verbose: bool = False
 
-    def probe(self) -> Probe:
-        """Probe the pair. Raises ChildError."""
+    def probes(self) -> dict[str, Probe]:
+        """Probe each type. Raises ChildError."""
+        return {kind: self._probe(kind) for kind in self.files.texts}
+
+    def _probe(self, kind: str) -> Probe:
         with Child(TARGET, verbose=self.verbose) as child:
-            settings = self._settings(None, PROBE_CONTEXT)
-            probe: Probe = child.call("probe", self.watch("a short probe"), settings=settings)
+            settings = self._settings(kind, None, PROBE_CONTEXT)
+            probe: Probe = child.call("probe", self.watch(f"a short probe of {kind}"), settings=settings)
         return probe
 
     def run(self, plan: Sequence[Case], repetitions: int, text_tokens: int) -> Iterator[Run | Failure]:
@@ -68,15 +72,15 @@ class Runner:
         doing = "loading"
         with Child(TARGET, verbose=self.verbose) as child:
             try:
-                settings = self._settings(case.budget, n_ctx)
+                settings = self._settings(case.type, case.budget, n_ctx)
                 child.call("load", self._watch(case, doing), engine=case.engine, settings=settings)
                 for task in case.tasks:
                     doing = str(task)
                     measured = self._ask(child, case, task)
-                    head = {"engine": case.engine, "budget": case.budget, **asdict(task)}
+                    head = {"type": case.type, "engine": case.engine, "budget": case.budget, **asdict(task)}
                     yield {**head, "repetition": repetition, **measured}
             except ChildError as error:
-                yield Failure(case.engine, case.budget, repetition, doing, str(error))
+                yield Failure(case.type, case.engine, case.budget, repetition, doing, str(error))
 
     def _ask(self, child: Child, case: Case, task: BenchTask) -> Run:
         measured: Run = child.call(
@@ -91,6 +95,6 @@ class Runner:
     def _watch(self, case: Case, doing: str) -> Tick:
         return self.watch(f"{case.label}, {doing}")
 
-    def _settings(self, budget: int | float | None, n_ctx: int) -> EngineSettings:
-        pair = str(self.model), str(self.mmproj)
+    def _settings(self, kind: str, budget: int | float | None, n_ctx: int) -> EngineSettings:
+        pair = str(self.files.texts[kind]), str(self.files.mmproj)
         return EngineSettings(*pair, budget, n_ctx, self.threads, self.gpu_layers)

@@ -10,11 +10,16 @@ from ..errors import HiredError
 from ..native.serve import Note
 from .engine import Engine, EngineSettings
 from .engine_hired import OurEngine
-from .engine_stock import StockEngine
+from .engine_stock import PlainStockEngine, StockEngine
 from .neighbours import Neighbours
+from .plan import OURS, PLAIN, STOCK
 from .probe import Probe, run_probe
 
-ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {"stock": StockEngine, "ours": OurEngine}
+ENGINES: dict[str, Callable[[EngineSettings], Engine]] = {
+    STOCK: StockEngine,
+    PLAIN: PlainStockEngine,
+    OURS: OurEngine,
+}
 TARGET = f"{__name__}:Worker"
 
 

@@ -11,31 +11,32 @@ from typing import Any
 from PIL import Image
 
 from ..bench import chart
+from ..bench.depth import depth_facts
 from ..bench.machine import busy, machine, physical_cores
-from ..bench.pair import stand_in
+from ..bench.pair import Files, StandIn, given
 from ..bench.pictures import default_picture, write_pictures
-from ..bench.plan import make_plan
+from ..bench.plan import Case, make_plan
+from ..bench.predict import repetitions_in_time
 from ..bench.report import make_report
 from ..bench.results import Results
 from ..bench.runner import Runner
-from ..console import loading, option_groups, option_types
+from ..console import loading, option_groups
 from ..console.option_sources import COMMAND_LINE
-from ..console.option_table import SHARED, add_shared
-from ..console.result_options import add_result_options, check_results, save_json, write_results
+from ..console.result_options import check_results, save_json, write_results
 from ..console.terminal import StatusLine, say
 from ..console.usage import UsageError
 from ..images.load import load_image
 from ..model_files.mmproj import read_mmproj
 from ..native.pair import check_pair_runs
+from .bench_options import BUDGETS, BUDGETS_OF_TYPES, add_options
 from .bench_status import BenchStatus
 
-BUDGETS = [1.0, 0.4, 0.2, 0.1, 0.05]
-SECOND_IMAGE_BUDGETS = [0.2]
 EXAMPLES = """\
 examples:
   hired-gguf bench --quick
   hired-gguf bench --predict --model llava.gguf --mmproj mmproj.gguf
   hired-gguf bench --json results.json --markdown results.md
+  hired-gguf bench --layers 4 --types q4_0,q4_k_m,q5_k_m,q6_k,q8_0
 """
 
 
@@ -48,7 +49,7 @@ def add_parser(commands: option_groups.Commands) -> None:
         "Measure stock llama-cpp-python and hired-gguf on the same files, one after the other, each in\n"
         "a process of its own: seconds by stage, memory, and ratios. Without a model, a pair of random\n"
         "weights in the shape of LLaVA-Next 7B (Q4_0) is made once, 4.5 GB in the cache folder; on two CPU\n"
-        "cores the whole then takes about half an hour.",
+        "cores the whole then takes about forty minutes, and minutes with --layers.",
         EXAMPLES,
     )
     option_groups.add_pair_options(parser)
@@ -56,77 +57,72 @@ def add_parser(commands: option_groups.Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What to measure, and where it goes."""
-    group = parser.add_argument_group("what to measure")
-    add = group.add_argument
-    add("--quick", action="store_true", help="a small pair of random weights, three repetitions: a minute")
-    add("--predict", action="store_true", help="run only a short probe, and predict each budget by it")
-    add("--skip-stock", action="store_true", help="measure hired-gguf alone, without ratios")
-    add(
-        "--budgets",
-        type=option_types.budgets,
-        default=BUDGETS,
-        metavar="B,...",
-        help=f"budgets of visual tokens (default: {','.join(map(str, BUDGETS))})",
-    )
-    add(
-        "--second-image-budgets",
-        type=option_types.budgets,
-        default=SECOND_IMAGE_BUDGETS,
-        metavar="B,...",
-        help="budgets that are also measured on the second image, as stock is "
-        f"(default: {','.join(map(str, SECOND_IMAGE_BUDGETS))})",
-    )
-    add(
-        "--repeat",
-        type=option_types.number(int, 1, 1000),
-        metavar="N",
-        help="repetitions of the whole plan (default: 1; 3 with --quick)",
-    )
-    for name, which in (("--image", "first picture, 672 x 672"), ("--second-image", "second, 672 x 336")):
-        add(name, type=option_types.existing_file, metavar="FILE", help=f"{which} (default: clouds of noise)")
-    add_shared(group, [SHARED["threads"]], "CPU threads of both engines (default: physical cores)")
-    layers = "GPU layers of the language model in both engines, -1 for all (default: -1)"
-    add_shared(group, [SHARED["gpu-layers"]], layers)
-    add_result_options(parser, "up to date after each answer", "a chart of the seconds")
-
-
 def run(args: argparse.Namespace) -> int:
     """Measure. 1 if a part of it failed."""
     check_results(args)
-    pair = pair_of(args)
-    info = read_mmproj(pair[1])
-    check_pair_runs(pair[0], info, args.gpu_layers)
-    pictures = load_pictures(args)
-    sizes = [(picture.height, picture.width) for picture in pictures]
-    plan = make_plan(info, sizes, args.budgets, args.second_image_budgets, not args.skip_stock)
     threads = args.threads or physical_cores()
-    facts: dict[str, Any] = {
+    pictures = load_pictures(args)
+    with StatusLine() as status, TemporaryDirectory(prefix="hired-gguf-bench-") as folder:
+        files = files_of(args, threads, status)
+        status.clear()
+        plan = plan_of(args, files, pictures)
+        facts = facts_of(args, files, pictures, threads)
+        watcher = BenchStatus(status)
+        images = write_pictures(Path(folder), pictures)
+        runner = Runner(files, images, threads, args.gpu_layers, watcher, args.verbose > 0)
+        results = Results(facts, plan, runner.probes())
+        status.clear()
+        if not args.predict:
+            measure(args, runner, plan, results, watcher)
+    document = results.document()
+    write_results(args, document, "runs", make_report(document), chart.draw)
+    return int(bool(results.failures))
+
+
+def measure(
+    args: argparse.Namespace, runner: Runner, plan: list[Case], results: Results, watcher: BenchStatus
+) -> None:
+    """Run the plan, and keep the file of results up to date."""
+    repetitions = args.repeat or repetitions_in_time(results.probes, plan)
+    watcher.start(plan, repetitions, results.probes)
+    text_tokens = max(probe.text_tokens for probe in results.probes.values())
+    for result in runner.run(plan, repetitions, text_tokens):
+        results.add(result)
+        watcher.note(result)
+        save_json(args, results.document(), "runs")
+
+
+def plan_of(args: argparse.Namespace, files: Files, pictures: list[Image.Image]) -> list[Case]:
+    """What to measure. Raises BudgetError, and what `check_pair_runs` raises."""
+    info = read_mmproj(files.mmproj)
+    for text in files.texts.values():
+        check_pair_runs(text, info, args.gpu_layers)
+    budgets = args.budgets or (BUDGETS_OF_TYPES if args.types else BUDGETS)
+    return make_plan(
+        info,
+        _sizes(pictures),
+        budgets,
+        args.second_image_budgets,
+        stock=not args.skip_stock,
+        types=list(files.texts),
+    )
+
+
+def facts_of(
+    args: argparse.Namespace, files: Files, pictures: list[Image.Image], threads: int
+) -> dict[str, Any]:
+    """What opens the document. Says so if the machine is busy."""
+    facts = {
         "command": args.command_line,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "model": [path.name for path in pair],
-        "image_sizes_hw": sizes,
+        "model": [path.name for path in (*files.texts.values(), files.mmproj)],
+        "depth": depth_facts(files.texts, _stand_in(args).whole) if args.layers else None,
+        "image_sizes_hw": _sizes(pictures),
         "machine": machine(threads),
     }
     if warning := busy(facts["machine"]):
         say(warning)
-    with StatusLine() as status, TemporaryDirectory(prefix="hired-gguf-bench-") as folder:
-        watcher = BenchStatus(status)
-        images = write_pictures(Path(folder), pictures)
-        runner = Runner(*pair, images, threads, args.gpu_layers, watcher, args.verbose > 0)
-        results = Results(facts, plan, runner.probe())
-        status.clear()
-        if not args.predict:
-            repetitions = args.repeat or (3 if args.quick else 1)
-            watcher.start(plan, repetitions, results.probe)
-            for result in runner.run(plan, repetitions, results.probe.text_tokens):
-                results.add(result)
-                watcher.note(result)
-                save_json(args, results.document(), "runs")
-    document = results.document()
-    write_results(args, document, "runs", make_report(document), chart.draw)
-    return int(bool(results.failures))
+    return facts
 
 
 def load_pictures(args: argparse.Namespace) -> list[Image.Image]:
@@ -135,10 +131,23 @@ def load_pictures(args: argparse.Namespace) -> list[Image.Image]:
     return [load_image(path) if path else default_picture(number) for number, path in given]
 
 
-def pair_of(args: argparse.Namespace) -> tuple[Path, Path]:
-    """The pair to measure. Raises UsageError."""
-    if args.quick and COMMAND_LINE in (args.origins["model"], args.origins["mmproj"]):
-        raise UsageError("--quick brings a small pair of its own: leave it out, or --model and --mmproj")
-    if not args.quick and (args.model or args.mmproj):
-        return loading.model_pair(args)
-    return stand_in(args.quick, args.gpu_layers, say)
+def files_of(args: argparse.Namespace, threads: int, status: StatusLine) -> Files:
+    """The files to measure. Raises UsageError, HiredError."""
+    asked = [name for name in ("quick", "layers", "types") if getattr(args, name)]
+    if asked and COMMAND_LINE in (args.origins["model"], args.origins["mmproj"]):
+        raise UsageError(
+            f"--{asked[0]} measures random weights of its own: leave it out, or --model and --mmproj"
+        )
+    if not asked and (args.model or args.mmproj):
+        return given(*loading.model_pair(args))
+    if args.types:
+        return _stand_in(args).types(args.types, threads, say, status.show)
+    return _stand_in(args).pair(say)
+
+
+def _stand_in(args: argparse.Namespace) -> StandIn:
+    return StandIn(args.quick, args.layers, args.gpu_layers)
+
+
+def _sizes(pictures: list[Image.Image]) -> list[tuple[int, int]]:
+    return [(picture.height, picture.width) for picture in pictures]

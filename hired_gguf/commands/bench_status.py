@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..bench.plan import Case, case_label
@@ -22,9 +22,9 @@ class BenchStatus:
         self._ends: float | None = None
         self._answers = self._done = 0
 
-    def start(self, plan: Sequence[Case], repetitions: int, probe: Probe) -> None:
+    def start(self, plan: Sequence[Case], repetitions: int, probes: Mapping[str, Probe]) -> None:
         """Announce the benchmark."""
-        seconds = plan_seconds(probe, plan, repetitions)
+        seconds = plan_seconds(probes, plan, repetitions)
         self._ends = time.monotonic() + seconds
         self._answers = repetitions * sum(len(case.tasks) for case in plan)
         say(f"{self._answers} answers to measure, which will take about {duration(seconds)}")
@@ -43,12 +43,13 @@ class BenchStatus:
         """Say what came out."""
         self._status.clear()
         if isinstance(result, Failure):
-            label = case_label(result.engine, result.budget)
+            label = case_label(result.type, result.engine, result.budget)
             say(f"error: {label}, {result.doing}: {result.reason}; going on without it")
             return
         self._done += 1
         say(
-            f"{self._done} of {self._answers}: {case_label(result['engine'], result['budget'])}, question "
+            f"{self._done} of {self._answers}: "
+            f"{case_label(result['type'], result['engine'], result['budget'])}, question "
             f"{result['question']}, image {result['image']}: first token after {result['ttft_s']:.2f} s, "
             f"answer after {result['total_s']:.2f} s"
         )

@@ -8,14 +8,15 @@ import pytest
 from bench_runs import a_document, a_run
 
 from hired_gguf.bench import chart
+from hired_gguf.bench.plan import FIRST
 from hired_gguf.errors import HiredError
 
 
 def test_chart_bars_stack_up_to_the_answer():
-    rows = chart.bars([a_run(), a_run("stock", total_s=50.0), a_run(question=2)], 1, 1)
-    assert list(rows) == ["budget 0.2", "stock"]
-    assert sum(rows["stock"].values()) == pytest.approx(50.0)
-    assert rows["budget 0.2"]["rest_s"] == pytest.approx(1.0)
+    rows = chart.bars([a_run(), a_run("stock", total_s=50.0), a_run(question=2)], FIRST)
+    assert list(rows) == ["q4_0 budget 0.2", "q4_0 stock"]
+    assert sum(rows["q4_0 stock"].values()) == pytest.approx(50.0)
+    assert rows["q4_0 budget 0.2"]["rest_s"] == pytest.approx(1.0)
 
 
 def test_chart_without_runs_or_matplotlib(tmp_path, monkeypatch):

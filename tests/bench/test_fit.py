@@ -34,7 +34,9 @@ def test_fits_take_our_first_questions_only():
         a_run(ttft_s=0.1, question=2),
         a_run("stock", ttft_s=99.0),
     ]
-    fits = fit_runs(runs)
+    fits = fit_runs([*runs, a_run(type="q8_0", visual_tokens=100, ttft_s=9.0)])
+    assert fits["q8_0"]["prefill"].slope == pytest.approx(0.08)
+    fits = fits["q4_0"]
     assert fits["prefill"].slope == pytest.approx(0.02)
     assert fits["prefill"].intercept == pytest.approx(1.0)
     assert fits["encode"].slope == pytest.approx(1.25 / 5)

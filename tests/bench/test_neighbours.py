@@ -50,7 +50,7 @@ def test_where_the_system_does_not_tell(monkeypatch):
 
 def test_the_report_says_when_the_machine_was_busy():
     runs = [a_run(others_cores=cores) for cores in (0.0, None, 0.94, 0.25, 0.1)]
-    said = report.make_report(a_document(runs=runs, probe={"others_cores": 0.3})).as_text()
+    said = report.make_report(a_document(runs=runs, probes={"q4_0": {"others_cores": 0.3}})).as_text()
     assert "BUSY: other processes used up to 0.9 cores during 3 of 5 measurements: their seconds" in said
     for quiet in (0.0, 0.19, None):
         runs = [a_run(others_cores=quiet)]

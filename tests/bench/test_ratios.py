@@ -20,10 +20,14 @@ def test_ratios_divide_answers_of_the_same_repetition():
         a_run(repetition=1, ttft_s=10.0, tokens_per_s=2.0),
         a_run(repetition=2, ttft_s=10.0, tokens_per_s=1.0),
         a_run(repetition=3, ttft_s=0.1),  # stock failed there
+        a_run("stock_plain", repetition=1, ttft_s=20.0),
+        a_run(type="q8_0", ttft_s=0.1),  # without stock
     ]
     found = ratios(runs)
-    assert found["ttft"] == {"0.2": Spread(5.0, 4.0, 6.0)}
-    assert found["tokens_per_s"] == {"0.2": Spread(3.0, 2.0, 4.0)}
+    assert list(found) == ["q4_0"]
+    found = found["q4_0"]
+    assert found["ttft"] == {"0.2": Spread(5.0, 4.0, 6.0), "stock_plain": Spread(2.0, 2.0, 2.0)}
+    assert found["tokens_per_s"]["0.2"] == Spread(3.0, 2.0, 4.0)
     assert "second_question" not in found
 
 
@@ -35,7 +39,7 @@ def test_ratios_of_second_question_and_image_are_their_own():
         a_run(image=2, ttft_s=5.0),
         a_run(budget=640, image=2, ttft_s=10.0),
     ]
-    found = ratios(runs)
+    found = ratios(runs)["q4_0"]
     assert found == {
         "second_question": {"0.2": Spread(10.0, 10.0, 10.0)},
         "second_image": {"0.2": Spread(4.0, 4.0, 4.0), "640": Spread(2.0, 2.0, 2.0)},
@@ -43,5 +47,5 @@ def test_ratios_of_second_question_and_image_are_their_own():
 
 
 def test_ratios_leave_out_what_is_not_known():
-    assert "peak_rss" not in ratios([a_run("stock", peak_rss_bytes=None), a_run()])
+    assert "peak_rss" not in ratios([a_run("stock", peak_rss_bytes=None), a_run()])["q4_0"]
     assert ratios([a_run(), a_run(budget=0.1)]) == {}

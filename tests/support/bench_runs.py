@@ -16,6 +16,7 @@ def a_run(engine="ours", budget=0.2, question=1, image=1, repetition=1, **fields
         prefill_visual_s=2.0,
         prefill_text_s=1.0,
         total_s=5.0,
+        token_s=0.05,
         tokens_per_s=3.0,
         peak_rss_bytes=2**30,
         kv_visual_bytes=2**20,
@@ -25,8 +26,14 @@ def a_run(engine="ours", budget=0.2, question=1, image=1, repetition=1, **fields
         prompt_tokens=150,
         completion_tokens=15,
         n_ctx=512,
+        kernel="ggml",
     )
-    head = {"engine": engine, "budget": budget if engine == "ours" else None, "question": question}
+    head = {
+        "type": "q4_0",
+        "engine": engine,
+        "budget": budget if engine == "ours" else None,
+        "question": question,
+    }
     return {
         **head,
         "image": image,
@@ -41,5 +48,5 @@ def a_document(**parts):
     versions = {"hired-gguf": "1", "llama-cpp-python": "2"}
     facts = {"processor": "a CPU", "threads": 2, "commit": None, "versions": versions}
     empty = {"runs": [], "failures": [], "ratios": {}, "ratios_spread": {}, "fits": {}, "predictions": []}
-    empty["probe"] = {"others_cores": None}
+    empty |= {"depth": None, "full_depth": [], "probes": {}}
     return {"command": "hired-gguf bench", "model": ["a/llava.gguf"], "machine": facts, **empty, **parts}
