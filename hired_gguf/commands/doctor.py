@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import textwrap
 from dataclasses import asdict
@@ -17,16 +16,16 @@ import llama_cpp
 from ..console import option_groups, option_sources
 from ..console.option_table import add_config_option
 from ..console.terminal import printable
-from ..errors import InputError
 from ..native import cpu, waiting
-from ..native.kernels import KERNELS_VARIABLE, kernels_used, offered_kernels
+from ..native.gpus import BACKENDS, has_backend
 from ..native.load import PIN, core
 from . import doctor_checks
+from .doctor_finding import Finding
+from .doctor_kernels import kernel_facts, kernel_lines
 
 SETTINGS_FIX = (
     "Correct the file or the variable: until then, every command that takes options ends with an error."
 )
-BACKENDS = ("CPU", "CUDA", "Vulkan", "Metal")
 EXAMPLES = """\
 examples:
   hired-gguf doctor
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     problems = [
         *doctor_checks.problems(),
         *models,
-        *(doctor_checks.Finding(what, SETTINGS_FIX) for what in wrong),
+        *(Finding(what, SETTINGS_FIX) for what in wrong),
     ]
     unknown = option_sources.unknown_variables()
     advice = [*doctor_checks.advice(), *([doctor_checks.unknown_variables(unknown)] if unknown else [])]
@@ -81,7 +80,7 @@ def installation() -> dict[str, Any]:
             "hired_gguf": str(core.__file__),
             "llama.cpp": str(Path(llama_cpp.__file__).parent / "lib"),
         },
-        "backends": {name: core.has_backend(name) for name in BACKENDS},
+        "backends": {name: has_backend(name) for name in BACKENDS},
         "devices": [device_facts(device) for device in core.list_devices()],
         "cpu_features": cpu.built_features(),
         "kernels": kernel_facts(),
@@ -93,15 +92,6 @@ def device_facts(device: core.Device) -> dict[str, Any]:
     """A device for machines."""
     names = ("name", "description", "gpu", "memory_free", "memory_total")
     return {name: getattr(device, name) for name in names}
-
-
-def kernel_facts() -> dict[str, Any]:
-    """Which of our kernels run here, and which are used: none if a variable names others, a problem."""
-    run_here = core.kernels_here()
-    try:
-        return {"run_here": run_here, "used": kernels_used(), "language_models": offered_kernels()}
-    except InputError:
-        return {"run_here": run_here, "used": "", "language_models": ""}
 
 
 def describe(report: dict[str, Any]) -> list[str]:
@@ -118,7 +108,7 @@ def describe(report: dict[str, Any]) -> list[str]:
         "llama.cpp's CPU code uses",
         f"  {', '.join(report['cpu_features']) or 'nothing special'}",
         *section("options from a file and the environment", settings_lines(report["settings"])),
-        f"hired-gguf's own CPU kernels: {kernels_line(**report['kernels'])}",
+        *section("CPU kernels", kernel_lines(report["kernels"])),
         f"threads that wait for others: {waiting_line(**report['waiting'])}",
     ]
     for kind, title in (("problems", "PROBLEM"), ("advice", "ADVICE")):
@@ -144,18 +134,6 @@ def section(title: str, rows: dict[str, str]) -> list[str]:
     """A titled list."""
     width = max(map(len, rows), default=0)
     return [title, *(f"  {name:<{width}}  {printable(text)}" for name, text in rows.items())]
-
-
-def kernels_line(run_here: list[str], used: str, language_models: str) -> str:
-    """Which of our kernels are used, and what for, in one line."""
-    if not run_here:
-        return "not used; they need x86-64 with AVX2"
-    if not used:
-        return f"not used, since {KERNELS_VARIABLE}={os.environ.get(KERNELS_VARIABLE, '')}"
-    others = [name for name in run_here if name != used]
-    also = f" ({', '.join(others)} would run here too)" if others else ""
-    served = f" and by language models in {', '.join(core.quantized_types())}" if language_models else ""
-    return f"{used}{also}, used by the vision encoder{served}"
 
 
 def waiting_line(openmp: bool, variable: str, value: str, set_by: str, libgomp: str) -> str:

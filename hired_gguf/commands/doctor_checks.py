@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import HiredError, InputError
@@ -13,18 +10,8 @@ from ..model_files.mmproj import read_mmproj
 from ..model_files.pair import read_text_model
 from ..native import amx_crash, cpu, waiting
 from ..native.kernels import KERNELS_VARIABLE, kernels_used
-from ..native.load import core
-
-PASCAL = 61  # compute capability 6.1: Tesla P40, GTX 1080
-TURING = 75  # the oldest that CUDA 13 compiles for
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something found, and the way out of it."""
-
-    what: str
-    fix: str
+from .doctor_finding import Finding
+from .doctor_gpu import idle_gpu
 
 
 def problems() -> list[Finding]:
@@ -34,7 +21,7 @@ def problems() -> list[Finding]:
 
 def advice() -> list[Finding]:
     """What would make it faster."""
-    return [found for found in (no_gpu_backend(), plain_build(), late_variable()) if found]
+    return [found for found in (idle_gpu(), plain_build(), late_variable()) if found]
 
 
 def unknown_variables(names: list[str]) -> Finding:
@@ -83,34 +70,6 @@ def bad_kernels() -> Finding | None:
     except InputError as error:
         return Finding(str(error), f"unset {KERNELS_VARIABLE}")
     return None
-
-
-def no_gpu_backend() -> Finding | None:
-    """A build for the CPU alone, with the way to CUDA: for the GPU that is there, else for a Tesla P40."""
-    nvidia = shutil.which("nvidia-smi") is not None
-    if core.has_backend("CUDA") or (not nvidia and any(map(core.has_backend, ("Vulkan", "Metal")))):
-        return None
-    gpus = nvidia_gpus() if nvidia else {}
-    capability = min(gpus.values(), default=PASCAL)
-    toolkit = "CUDA 12.x (not 13)" if capability < TURING else "CUDA 12 or later"
-    example = "" if gpus else f" for a Tesla P40 (for another GPU put its compute capability for {PASCAL})"
-    options = f"-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES={capability}"
-    seen = f"{', '.join(gpus) or 'An NVIDIA GPU'} seems present, but llama-cpp-python was built without CUDA."
-    return Finding(
-        seen if nvidia else "llama-cpp-python was built for the CPU alone: a GPU needs another build.",
-        f'With {toolkit} installed{example}:\nCMAKE_ARGS="{options}" {amx_crash.REBUILD}',
-    )
-
-
-def nvidia_gpus() -> dict[str, int]:
-    """GPUs and their compute capabilities as CMake writes them (6.1 is 61); empty if none answers."""
-    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
-    try:
-        said = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
-        rows = [line.rsplit(",", 1) for line in said.splitlines() if line.strip()]
-        return {name.strip(): int(capability.strip().replace(".", "")) for name, capability in rows}
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return {}
 
 
 def late_variable() -> Finding | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import hired_gguf
-from hired_gguf.commands import doctor_checks
-from hired_gguf.native import amx_crash, cpu, waiting
+from hired_gguf.commands import doctor_checks, doctor_gpu
+from hired_gguf.commands.doctor_kernels import TYPES
+from hired_gguf.native import amx_crash, cpu, gpus, waiting
 
 
 @pytest.fixture
@@ -18,8 +18,10 @@ def healthy(monkeypatch):
     monkeypatch.setattr(cpu, "cpu_flags", lambda: {"avx2"})
     monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2"])
     monkeypatch.setattr(amx_crash, "crash", lambda: None)
-    monkeypatch.setattr(doctor_checks.shutil, "which", lambda name: None)
-    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
+    monkeypatch.setattr(doctor_gpu.shutil, "which", lambda name: None)
+    monkeypatch.setattr(gpus.core, "has_backend", lambda name: name in ("CPU", "Vulkan"))
+    monkeypatch.setattr(gpus, "DRM", gpus.DRM / "none")
+    monkeypatch.setattr(gpus.platform, "system", lambda: "Linux")
 
 
 def test_doctor_finds_nothing_wrong(run, healthy):
@@ -39,25 +41,33 @@ def test_doctor_json(run, healthy):
     assert Path(report["libraries"]["llama.cpp"]).is_dir()
 
 
-def test_doctor_tells_whose_kernels_run(run, healthy, monkeypatch):
-    both = ["avx512", "avx2"]
-    served = " and by language models in Q3_K, Q4_0, Q4_K, Q5_0, Q5_K, Q6_K, Q8_0"
-    fast = "kernels: avx512 (avx2 would run here too), used by the vision encoder"
-    for here, asked, expected in (
-        (both, "", f"{fast}{served}"),
-        (both, "avx2", f"kernels: avx2 (avx512 would run here too), used by the vision encoder{served}"),
-        (["avx2"], "", f"kernels: avx2, used by the vision encoder{served}"),
-        (both, "0", "kernels: not used, since HIRED_GGUF_KERNELS=0"),
-        ([], "", "kernels: not used; they need x86-64 with AVX2"),
-    ):
-        monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda here=here: here)
-        monkeypatch.setenv("HIRED_GGUF_KERNELS", asked)
-        assert f"{expected}\n" in run("doctor")[1]
-    monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda: both)
-    monkeypatch.delenv("HIRED_GGUF_KERNELS")
-    monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
-    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2", "AMX_INT8"])
-    assert f"{fast}\n" in run("doctor")[1]
+def test_doctor_tells_which_kernel_serves_what(run, healthy, monkeypatch):
+    monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda: ["avx512", "avx2"])
+    monkeypatch.delenv("HIRED_GGUF_KERNELS", raising=False)
+    out = run("doctor")[1]
+    assert "  vision encoder    avx512: a tile 1.8 times as fast as with stock, " in out
+    assert "  Q4_0 model        avx512: a prompt 3.1 times as fast as with stock, a token" in out
+    assert "  Q4_1 model        ggml's, as fast as stock\n" in out
+    assert "  hired-gguf's own  avx512; avx2 would run here too\n" in out
+    facts = json.loads(run("doctor", "--json")[1])["kernels"]
+    assert (facts["run_here"], facts["used"]) == (["avx512", "avx2"], "avx512")
+    assert facts["language_model"]["Q4_0"] == "avx512"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (["avx512", "avx2"], "0", "not used, since HIRED_GGUF_KERNELS=0"),
+        ([], "", "none for this CPU; they need x86-64 with AVX2"),
+    ],
+)
+def test_doctor_tells_why_our_kernels_do_not_run(run, healthy, monkeypatch, case):
+    here, asked, line = case
+    monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda: here)
+    monkeypatch.setenv("HIRED_GGUF_KERNELS", asked)
+    out = run("doctor")[1]
+    assert f"  hired-gguf's own  {line}\n" in out
+    assert out.count("  ggml's, as fast as stock\n") == 1 + len(TYPES)
 
 
 def test_doctor_reports_kernels_that_do_not_run_here(run, healthy, monkeypatch):
@@ -65,14 +75,22 @@ def test_doctor_reports_kernels_that_do_not_run_here(run, healthy, monkeypatch):
     monkeypatch.setenv("HIRED_GGUF_KERNELS", "avx512")
     code, out, _ = run("doctor")
     assert code == 1
-    assert "kernels: not used, since HIRED_GGUF_KERNELS=avx512\n" in out
+    assert "  hired-gguf's own  not used, since HIRED_GGUF_KERNELS=avx512\n" in out
     assert "PROBLEM: HIRED_GGUF_KERNELS is 'avx512'; allowed on this machine: avx2, 0 (ggml's)\n" in out
     assert "\n  unset HIRED_GGUF_KERNELS\n" in out
-    assert json.loads(run("doctor", "--json")[1])["kernels"] == {
-        "run_here": ["avx2"],
-        "used": "",
-        "language_models": "",
-    }
+    facts = json.loads(run("doctor", "--json")[1])["kernels"]
+    assert (facts["run_here"], facts["used"]) == (["avx2"], "")
+    assert set(facts["language_model"].values()) == {"ggml"}
+
+
+def test_doctor_leaves_language_models_to_amx(run, healthy, monkeypatch):
+    monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda: ["avx512"])
+    monkeypatch.delenv("HIRED_GGUF_KERNELS", raising=False)
+    monkeypatch.setattr(cpu, "cpu_flags", lambda: {"amx_int8"})
+    monkeypatch.setattr(cpu, "built_features", lambda: ["AVX2", "AMX_INT8"])
+    out = run("doctor")[1]
+    assert "  vision encoder    avx512: " in out
+    assert "  Q4_0 model        ggml's, as fast as stock\n" in out
 
 
 @pytest.mark.parametrize(
@@ -118,37 +136,6 @@ def test_doctor_reports_a_test_that_could_not_run(run, healthy, monkeypatch):
     assert code == 1
     assert "could not run: disk full" in out
     assert "set TMPDIR to another" in out
-
-
-@pytest.mark.parametrize(
-    ("gpus", "expected"),
-    [
-        ("Tesla P40, 6.1\n", ("Tesla P40 seems present", "CUDA 12.x (not 13)", 61)),
-        ("NVIDIA H100 80GB, 9.0\n", ("NVIDIA H100 80GB seems present", "CUDA 12 or later", 90)),
-        ("Failed to initialize NVML\n", ("An NVIDIA GPU seems present", "CUDA 12.x (not 13)", 61)),
-    ],
-)
-def test_doctor_advises_cuda(healthy, monkeypatch, gpus, expected):
-    name, toolkit, capability = expected
-
-    def answer(command, **_):
-        return subprocess.CompletedProcess(command, 0, gpus, "")
-
-    monkeypatch.setattr(doctor_checks.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: False)
-    monkeypatch.setattr(doctor_checks.subprocess, "run", answer)
-    (found,) = doctor_checks.advice()
-    assert found.what.startswith(name)
-    assert toolkit in found.fix
-    assert f'CMAKE_ARGS="-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES={capability}" pip install' in found.fix
-
-
-def test_doctor_tells_a_cpu_build_of_the_p40(healthy, monkeypatch):
-    monkeypatch.setattr(doctor_checks.core, "has_backend", lambda name: name == "CPU")
-    (found,) = doctor_checks.advice()
-    assert "for the CPU alone" in found.what
-    assert "Tesla P40" in found.fix
-    assert "-DCMAKE_CUDA_ARCHITECTURES=61" in found.fix
 
 
 def test_doctor_advises_a_build_for_this_cpu(healthy, monkeypatch):
