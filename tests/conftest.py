@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from closeness import closeness_on
 from gguf import GGUFValueType
 from gguf_rewrite import rewrite
 from golden_pair import MMPROJ, TEXT
@@ -17,6 +18,26 @@ from hired_gguf.model_files.quantize import TYPES, quantize_mmproj
 from hired_gguf.prompt.built_in import VICUNA
 from hired_gguf.synthetic.synthesize import synthesize
 from models import CONTEXT, load_llama
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device",
+        default="cpu",
+        help="device of the golden tests, encoder and language model: cpu, gpu or a name as doctor lists it "
+        "(default: cpu)",
+    )
+
+
+@pytest.fixture(scope="session")
+def device(pytestconfig):
+    return pytestconfig.getoption("--device")
+
+
+@pytest.fixture(scope="session")
+def close(device):
+    """How close the device's results must be to Hugging Face's."""
+    return closeness_on(device)
 
 
 def pytest_report_header():
@@ -115,15 +136,15 @@ def every_type(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def encoder():
+def encoder(device):
     """The golden pair's."""
-    with VisionEncoder(MMPROJ, n_threads=1) as encoder:
+    with VisionEncoder(MMPROJ, n_threads=1, device=device) as encoder:
         yield encoder
 
 
 @pytest.fixture(scope="session")
-def golden_llama():
-    llama = load_llama(TEXT)
+def golden_llama(device):
+    llama = load_llama(TEXT, n_gpu_layers=0 if device.lower() == "cpu" else -1)
     yield llama
     llama.close()
 

@@ -126,6 +126,7 @@ void LlavaGraph::expose_cls_attention(ggml_tensor* q, ggml_tensor* k, int il) {
     ggml_tensor* cls = ggml_view_4d(ctx0, q, d_head, n_head, 1, n_batch, q->nb[1], q->nb[2], q->nb[3], 0);
     cls = ggml_cont(ctx0, ggml_permute(ctx0, cls, 0, 2, 1, 3));
     ggml_tensor* row = ggml_mul_mat(ctx0, ggml_permute(ctx0, k, 0, 2, 1, 3), cls);
+    ggml_prec_set_acc(row, GGML_PREC_F32);
     output(ggml_soft_max_ext(ctx0, row, nullptr, kq_scale, 0.0F), attention_name(il).c_str());
 }
 
