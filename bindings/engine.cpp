@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "engine/backend.h"
 #include "engine/language.h"
+#include "engine/token_rows.h"
 #include "engine/vision.h"
 #include "engine/weights_device.h"
 #include "interrupt.h"
@@ -21,6 +22,7 @@ namespace hired {
 namespace {
 
 using Pixels = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
+using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using FloatArray = nb::ndarray<nb::numpy, float, nb::c_contig>;
 
@@ -47,10 +49,17 @@ FloatArray image_newline(const VisionModel& model) {
     return to_array<FloatArray>(std::move(row), {n});
 }
 
-void prefill_rows(std::uintptr_t context, Rows rows, int n_past, int n_batch) {
+FloatArray dequantize(const std::string& type, Bytes rows) {
+    const std::size_t count = rows.shape(0);
+    std::vector<float> numbers = dequantize_rows(type, {rows.data(), rows.size()}, rows.shape(1));
+    const std::size_t width = count == 0 ? 0 : numbers.size() / count;
+    return to_array<FloatArray>(std::move(numbers), {count, width});
+}
+
+void prefill_rows(std::uintptr_t context, Rows rows, int n_past, int n_batch, bool logits) {
     interruptible([&](const Interrupt& pressed) {
         eval_rows(reinterpret_cast<llama_context*>(context), {rows.data(), rows.size()},
-                  static_cast<int>(rows.shape(1)), n_past, n_batch, pressed);
+                  static_cast<int>(rows.shape(1)), n_past, n_batch, logits, pressed);
     });
 }
 
@@ -136,10 +145,12 @@ void register_engine(nb::module_& m) {
              "features [P, N, width] or None, projected [P, N, text_width]), all float32.\n"
              "Raises InputError, NumericError, NativeError, KeyboardInterrupt.");
 
+    m.def("dequantize_rows", &dequantize, "type"_a, "rows"_a,
+          "Rows of a ggml type, uint8 [n, bytes of a row], as float32 [n, width]. Raises InputError.");
     m.def(
-        "prefill_rows", &prefill_rows, "context"_a, "rows"_a, "n_past"_a, "n_batch"_a,
+        "prefill_rows", &prefill_rows, "context"_a, "rows"_a, "n_past"_a, "n_batch"_a, "logits"_a = false,
         "Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context\n"
-        "(its address), which has no abort callback afterwards.\n"
+        "(its address), which has no abort callback afterwards. The last row gets logits if asked for.\n"
         "Raises InputError, NumericError, NativeError, KeyboardInterrupt; then nothing of the rows is left.");
 }
 

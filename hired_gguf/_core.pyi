@@ -204,9 +204,14 @@ class VisionModel:
         Raises InputError, NumericError, NativeError, KeyboardInterrupt.
         """
 
-def prefill_rows(context: int, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], n_past: int, n_batch: int) -> None:
+def dequantize_rows(type: str, rows: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(order='C')]:
+    """
+    Rows of a ggml type, uint8 [n, bytes of a row], as float32 [n, width]. Raises InputError.
+    """
+
+def prefill_rows(context: int, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], n_past: int, n_batch: int, logits: bool = False) -> None:
     """
     Evaluates rows [n, text_width] at positions n_past.. of sequence 0 of a llama_context
-    (its address), which has no abort callback afterwards.
+    (its address), which has no abort callback afterwards. The last row gets logits if asked for.
     Raises InputError, NumericError, NativeError, KeyboardInterrupt; then nothing of the rows is left.
     """

@@ -136,9 +136,9 @@ class LlavaNext(Closing):
 
         Greedy unless ``temperature`` says otherwise. Other options are those of ``create_chat_completion``,
         and those of `TokenBudget.changed` (``budget``, ``policy``...) for this question alone. With ``fresh``
-        an answer has the same numbers as in a fresh context, whatever was asked about the image before.
-        ``selector`` is another chooser of tokens: it takes an `EncodedImage` and a `TokenBudget`, and returns
-        a `Selection`.
+        the text after the last image is evaluated anew and apart: the answer has the same numbers whatever
+        was asked before. ``selector`` is another chooser of tokens: it takes an `EncodedImage` and a
+        `TokenBudget`, and returns a `Selection`.
         """
         messages = [{"role": "system", "content": system}] if system is not None else []
         messages.append(user_message(question, image))

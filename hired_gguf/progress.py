@@ -11,7 +11,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Timings:
-    """Seconds by stage. ``ttft_s`` runs from the call to the first token, ``total_s`` to the last."""
+    """Seconds by stage. ``ttft_s`` runs from the call to the first token, ``total_s`` to the last.
+
+    Text and images are evaluated together. Such a batch's seconds are shared out by positions.
+    """
 
     encode_s: float = 0.0
     select_s: float = 0.0

@@ -38,13 +38,14 @@ void check(llama_context* ctx, std::span<const float> rows, int width, int n_pas
     }
 }
 
-int decode(llama_context* ctx, std::span<const float> rows, int n, int n_past) {
+int decode(llama_context* ctx, std::span<const float> rows, int n, int n_past, bool output) {
     std::vector<llama_pos> positions(n);
     std::iota(positions.begin(), positions.end(), n_past);
     std::vector<int32_t> n_sequences(n, 1);
     llama_seq_id zero = 0;
     std::vector<llama_seq_id*> sequences(n, &zero);
     std::vector<int8_t> logits(n, 0);
+    logits.back() = output ? 1 : 0;
     const llama_batch batch{.n_tokens = n,
                             .token = nullptr,
                             .embd = const_cast<float*>(rows.data()),  // llama_decode only reads it
@@ -58,7 +59,7 @@ int decode(llama_context* ctx, std::span<const float> rows, int n, int n_past) {
 }  // namespace
 
 void eval_rows(llama_context* ctx, std::span<const float> rows, int width, int n_past, int n_batch,
-               const Interrupt& interrupt) {
+               bool logits, const Interrupt& interrupt) {
     check(ctx, rows, width, n_past, n_batch);
     llama_memory_t memory = llama_get_memory(ctx);
     llama_memory_seq_rm(memory, 0, n_past, -1);
@@ -70,7 +71,7 @@ void eval_rows(llama_context* ctx, std::span<const float> rows, int width, int n
         const int count = std::min(n_batch, n - first);
         const auto slice =
             rows.subspan(static_cast<std::size_t>(first) * width, static_cast<std::size_t>(count) * width);
-        const int status = decode(ctx, slice, count, n_past + first);
+        const int status = decode(ctx, slice, count, n_past + first, logits && first + count == n);
         if (status == 0) continue;
         llama_memory_seq_rm(memory, 0, n_past, -1);
         if (status == 2) throw Interrupted(text("[prefill] interrupted after ", first, " rows"));

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import llama_cpp
 
 from ..context.ledger import Evaluable, ImageRows
-from ..context.prefill import Prefill, freshen, prefill, state_of
+from ..context.prefill import Prefill, prefill, state_of
 from ..context.run import Run
 from ..context.visual_rows import CachedEncoder, Selector, require_room, visual_rows
 from ..errors import PromptError
@@ -146,8 +146,8 @@ class HiREDChatHandler:
 
         ``options`` are those of ``create_chat_completion``, those of `TokenBudget.changed`, and variables for
         the chat template. ``run`` is filled in with what the call does. With ``fresh`` the text after the
-        last image is evaluated anew, so that the answer has the numbers of a fresh context. ``selector``
-        chooses the tokens.
+        last image is evaluated anew and apart, so that the answer has the same numbers whatever was asked
+        before. ``selector`` chooses the tokens.
 
         Raises PromptError, ImageError, BudgetError, ContextOverflowError, ModelMismatchError, NativeError.
         """
@@ -161,9 +161,7 @@ class HiREDChatHandler:
             tokenizer = PromptTokenizer(llama)
             template = self._template_of(llama, tokenizer)
             segments = _tokenise(tokenizer, template, messages, request.variables)
-            if fresh:
-                freshen(llama)
-            prompt = self._prefill(llama, segments, request.budget, selector, run)
+            prompt = self._prefill(llama, segments, request.budget, selector, run, fresh=fresh)
             return generate(llama, prompt, request, template.stop, run, stream=stream)
 
     def _template_of(self, llama: llama_cpp.Llama, tokenizer: PromptTokenizer) -> ChatTemplate:
@@ -184,6 +182,8 @@ class HiREDChatHandler:
         budget: TokenBudget,
         selector: Selector,
         run: Run,
+        *,
+        fresh: bool,
     ) -> Prefill:
         """The way of the paper: open the pictures, require room, encode, select and pack, prefill."""
         sources = [segment.source for segment in segments if isinstance(segment, ImagePart)]
@@ -193,7 +193,7 @@ class HiREDChatHandler:
         rows = visual_rows(encoder, pictures, budget, selector, run=run, on_progress=self.on_progress)
         evaluable = _interleave(segments, rows)
         run.prompt_tokens = sum(map(len, evaluable))
-        prompt = prefill(llama, evaluable, run.timings, self.on_progress)
+        prompt = prefill(llama, evaluable, run.timings, self.on_progress, fresh=fresh)
         run.reused_tokens = prompt.reused
         return prompt
 

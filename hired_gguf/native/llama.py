@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import random
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,13 +85,17 @@ def _memory(llama: llama_cpp.Llama) -> Any:
 # The record of the context
 
 
-def took_rows(llama: llama_cpp.Llama, count: int, token: int) -> None:
-    """Enter rows that our own code evaluated at the context's end, with ``token`` for the id of each."""
-    end = llama.n_tokens + count
-    mark(llama, [(llama.n_tokens, end)], token)
+def took_rows(llama: llama_cpp.Llama, ids: Sequence[int], *, logits: bool) -> None:
+    """Enter rows that our own code evaluated at the context's end, each with its id.
+
+    ``logits`` says that those of the last row are at hand.
+    """
+    end = llama.n_tokens + len(ids)
+    llama.input_ids[llama.n_tokens : end] = ids
     if keeps_logits(llama):
         llama.scores[llama.n_tokens : end] = 0  # uninitialised otherwise, and logarithms are taken of them
     llama.n_tokens = end
+    llama._requires_eval = not logits
 
 
 def mark(llama: llama_cpp.Llama, spans: Iterable[tuple[int, int]], token: int) -> None:

@@ -1,4 +1,4 @@
-"""A context that is used again and again, and the answers of fresh ones."""
+"""Contexts that are used again and again, the answers of fresh ones, and both ways of a prompt's batches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from contexts import ask, assert_close
 
 from hired_gguf import HiREDChatHandler, VisionEncoder, _core
+from hired_gguf.context import prefill as prefill_module
 
 
 @pytest.fixture
@@ -22,6 +23,12 @@ def counted(monkeypatch):
     monkeypatch.setattr(_core, "prefill_rows", spy(rows, "rows", lambda args: (len(args[1]),)))
     monkeypatch.setattr(llama_cpp.Llama, "eval", spy(text, "text", lambda args: (len(args[1]),)))
     return work
+
+
+@pytest.fixture
+def apart(monkeypatch):
+    """Text and images are evaluated apart, as with architectures whose tokens are no rows."""
+    monkeypatch.setattr(prefill_module, "token_table", lambda llama: None)
 
 
 @pytest.fixture

@@ -106,25 +106,40 @@ def test_how_much_of_a_prompt_is_there(golden_llama, segments, shared):
     assert_close(reused, logits(golden_llama))
 
 
-def test_only_what_is_new_is_evaluated(golden_llama, monkeypatch):
-    evaluated = []
+@pytest.fixture
+def evaluated(golden_llama, monkeypatch):
+    """The batches of a context that was emptied: ids of text, the number of rows."""
+    batches = []
     evaluate, decode = golden_llama.eval, _core.prefill_rows
-    monkeypatch.setattr(golden_llama, "eval", lambda ids: (evaluated.append(ids), evaluate(ids)))
-    monkeypatch.setattr(_core, "prefill_rows", lambda *a: (evaluated.append(len(a[1])), decode(*a)))
+    monkeypatch.setattr(golden_llama, "eval", lambda ids: (batches.append(ids), evaluate(ids)))
+    monkeypatch.setattr(_core, "prefill_rows", lambda *a: (batches.append(len(a[1])), decode(*a)))
     clear(golden_llama)
+    return batches
+
+
+def test_only_what_is_new_is_evaluated(golden_llama, evaluated):
     prefill(golden_llama, [HEAD, A, TAIL], Timings())
-    assert evaluated == [HEAD, 20, TAIL]
+    assert evaluated == [27]
     evaluated.clear()
-    timings = Timings()
-    heard = []
-    prefill(golden_llama, [HEAD, A, [13, 7, 8], B, [9]], timings, lambda *step: heard.append(step[1:]))
-    assert evaluated == [[7, 8], 20, [9]]
-    assert heard == [(25, 48), (27, 48), (47, 48), (48, 48)]
+    heard, wanted = [], [HEAD, A, [13, 7, 8], B, [9]]
+    prefill(golden_llama, wanted, Timings(), lambda *step: heard.append(step[1:]))
+    assert evaluated == [23]
+    assert heard == [(25, 48), (48, 48)]
     evaluated.clear()
     timings = Timings()
     prefill(golden_llama, [HEAD, A, [13, 7, 8], B, [9]], timings)
     assert evaluated == [[9]]
     assert timings.prefill_visual_s == 0 < timings.prefill_text_s
+
+
+def test_only_what_is_new_is_evaluated_apart(apart, golden_llama, evaluated):
+    prefill(golden_llama, [HEAD, A, TAIL], Timings())
+    assert evaluated == [HEAD, 20, TAIL]
+    evaluated.clear()
+    heard, wanted = [], [HEAD, A, [13, 7, 8], B, [9]]
+    prefill(golden_llama, wanted, Timings(), lambda *step: heard.append(step[1:]))
+    assert evaluated == [[7, 8], 20, [9]]
+    assert heard == [(25, 48), (27, 48), (47, 48), (48, 48)]
 
 
 def test_an_answer_joins(golden_llama):
@@ -211,54 +226,88 @@ def test_a_memory_that_cannot_be_cut_is_emptied(golden_llama, monkeypatch):
     np.testing.assert_array_equal(logits(golden_llama), right)
 
 
-@pytest.mark.parametrize(("fails", "left"), [(1, 4), (2, 24), (3, 27)])
+LONG = [HEAD, A, TAIL, B, [9]]
+WAYS = pytest.mark.parametrize("way", ["joined", "apart"])
+
+
+@pytest.fixture
+def short_batches(request, way):
+    """A context of 16 positions a batch, and what its batches leave whole: 4, 24, 27, 47 are the seams."""
+    if way == "apart":
+        request.getfixturevalue("apart")
+    llama = load_llama(TEXT, n_batch=16)
+    yield llama, {"joined": (0, 4, 27, 48), "apart": (0, 4, 4, 24, 27, 27, 47, 48)}[way]
+    llama.close()
+
+
+@WAYS
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-def test_an_interrupt_leaves_whole_segments(golden_llama, monkeypatch, fails, left, error):
+def test_an_interrupt_leaves_whole_images(short_batches, monkeypatch, error):
     """Interrupted after the evaluation and before it is written down."""
-    clear(golden_llama)
-    right = held(golden_llama, HEAD, A, TAIL, B, [9]) and logits(golden_llama)
-    clear(golden_llama)
-    calls = []
+    llama, left = short_batches
+    right = held(llama, *LONG) and logits(llama)
+    for fails in range(len(left) - 1):
+        clear(llama)
+        calls = []
 
-    def look(llama):
-        calls.append(llama.n_tokens)
-        if len(calls) == fails + 3:  # the first two are of the empty context
-            raise error
-        return trace(llama)
+        def look(llama, calls=calls, fails=fails):
+            calls.append(llama.n_tokens)
+            if len(calls) == fails + 3:  # the first two are of the empty context
+                raise error
+            return trace(llama)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(prefill_module, "trace", look)
-        with pytest.raises(error):
-            prefill(golden_llama, [HEAD, A, TAIL, B, [9]], Timings())
-    assert golden_llama.n_tokens == positions(golden_llama) == left
-    assert prefill(golden_llama, [HEAD, A, TAIL, B, [9]], Timings()).reused == left
-    assert_close(logits(golden_llama), right)
+        with monkeypatch.context() as patch:
+            patch.setattr(prefill_module, "trace", look)
+            with pytest.raises(error):
+                prefill(llama, LONG, Timings())
+        assert llama.n_tokens == positions(llama) == left[fails]
+        assert prefill(llama, LONG, Timings()).reused == left[fails]
+        assert_close(logits(llama), right)
 
 
+@WAYS
+@pytest.mark.parametrize("step", range(3))
+def test_an_error_of_the_listener_leaves_whole_images(short_batches, step):
+    llama, left = short_batches
+    told = []
+
+    def listen(*heard):
+        told.append(heard)
+        if len(told) == step + 1:
+            raise ZeroDivisionError
+
+    clear(llama)
+    with pytest.raises(ZeroDivisionError):
+        prefill(llama, LONG, Timings(), listen)
+    assert llama.n_tokens == positions(llama) == left[step]
+
+
+@WAYS
 @pytest.mark.parametrize("call", range(1, 4))
-@pytest.mark.parametrize("status", [1, -1, -2, None])
-def test_llama_cpps_errors_empty_the_context(golden_llama, monkeypatch, call, status):
-    """None is memory that ran out: somewhere in a batch, too."""
-    clear(golden_llama)
-    held(golden_llama, HEAD, A, TAIL)
-    right = logits(golden_llama)
-    decode, calls = golden_llama._ctx.decode, []
+@pytest.mark.parametrize("memory", [False, True])
+def test_llama_cpps_errors_empty_the_context(short_batches, monkeypatch, call, memory):
+    """Memory that ran out, too: somewhere in a batch."""
+    llama, _ = short_batches
+    held(llama, HEAD, A, TAIL)
+    right, calls = logits(llama), []
 
-    def fail(batch):
-        calls.append(batch)
-        if len(calls) == call:
-            raise RuntimeError(f"llama_decode returned {status}") if status else MemoryError
-        decode(batch)
+    def failing(native, error):
+        def fail(*args):
+            calls.append(args)
+            if len(calls) == call:
+                raise MemoryError if memory else error
+            return native(*args)
+
+        return fail
 
     with monkeypatch.context() as patch:
-        patch.setattr(golden_llama._ctx, "decode", fail)
-        with pytest.raises(
-            NativeError if status else MemoryError, match=f"returned {status}" if status else None
-        ):
-            prefill(golden_llama, [[2], B, [3], A, [4]], Timings())
-    assert golden_llama.n_tokens == positions(golden_llama) == 0
-    assert prefill(golden_llama, [HEAD, A, TAIL], Timings()).reused == 0
-    np.testing.assert_array_equal(logits(golden_llama), right)
+        patch.setattr(_core, "prefill_rows", failing(_core.prefill_rows, NativeError("gave -1")))
+        patch.setattr(llama._ctx, "decode", failing(llama._ctx.decode, RuntimeError("gave -1")))
+        with pytest.raises(MemoryError if memory else NativeError, match=None if memory else "gave -1"):
+            prefill(llama, [[2], B, [3], A, [4]], Timings())
+    assert llama.n_tokens == positions(llama) == 0
+    assert prefill(llama, [HEAD, A, TAIL], Timings()).reused == 0
+    np.testing.assert_array_equal(logits(llama), right)
 
 
 def test_scores_of_reused_text_stay(tiny):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from golden_pair import TEXT, rows_of
 
+from hired_gguf import _core
+from hired_gguf.context import prefill as prefill_module
 from hired_gguf.context.prefill import lend_images, prefill, state_of
 from hired_gguf.errors import InputError, NativeError, NumericError
 from hired_gguf.native.llama import clear
@@ -87,19 +89,20 @@ def test_rows_that_are_embeddings_equal_tokens(golden_llama, right):
 
 
 @pytest.mark.parametrize(
-    ("rows", "error"),
+    ("case", "rows", "error"),
     [
-        (ROWS[:, :64].copy(), InputError),
-        (np.vstack([ROWS, np.full((1, 128), np.nan, np.float32)]), NumericError),
-        (np.zeros((2000, 128), np.float32), InputError),
+        ("narrow", ROWS[:, :64].copy(), InputError),
+        ("NaN", np.vstack([ROWS, np.full((1, 128), np.nan, np.float32)]), NumericError),
+        ("long", np.zeros((2000, 128), np.float32), InputError),
     ],
-    ids=["narrow", "NaN", "long"],
 )
-def test_an_error_leaves_what_was_finished(golden_llama, right, rows, error):
+def test_an_error_leaves_what_was_finished(golden_llama, right, case, rows, error):
+    clear(golden_llama)
     with pytest.raises(error):
         prefill(golden_llama, [IDS[0], IMAGE, rows_of(rows), IDS[1]], Timings())
-    assert golden_llama.n_tokens == positions(golden_llama) == 24
-    assert prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], Timings()).reused == 24
+    left = {"narrow": 24, "NaN": 0, "long": 24}[case]
+    assert golden_llama.n_tokens == positions(golden_llama) == left
+    assert prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], Timings()).reused == left
     np.testing.assert_allclose(logits(golden_llama), right, atol=1e-3)
 
 
@@ -128,10 +131,89 @@ def test_progress_and_timings(golden_llama):
     heard, timings = [], Timings()
     clear(golden_llama)
     prefill(golden_llama, [IDS[0], IMAGE, IDS[1]], timings, lambda *step: heard.append(step))
-    assert heard == [("prefill", done, 27) for done in (0, 4, 24, 27)]
-    assert timings.prefill_text_s > 0
+    assert heard == [("prefill", done, 27) for done in (0, 27)]
+    assert timings.prefill_text_s == pytest.approx(timings.prefill_visual_s * 7 / 20)
     assert timings.prefill_visual_s > 0
     assert (timings.encode_s, timings.select_s) == (0, 0)
+
+
+@pytest.mark.parametrize(("n_batch", "done"), [(16, (0, 16, 27)), (10, (0, 10, 20, 27)), (27, (0, 27))])
+def test_progress_between_batches(n_batch, done):
+    heard = []
+    llama = load_llama(TEXT, n_batch=n_batch)
+    prefill(llama, [IDS[0], IMAGE, IDS[1]], Timings(), lambda *step: heard.append(step[1]))
+    assert tuple(heard) == done
+    llama.close()
+
+
+# Text and images in one batch, beside each in batches of its own
+
+
+PROMPTS = {
+    "one image": [IDS[0], IMAGE, IDS[1]],
+    "two": [IDS[0], IMAGE, IDS[1], rows_of(ROWS[:2]), [5]],
+    "an image first": [IMAGE, IDS[1]],
+    "side by side": [IDS[0], IMAGE, rows_of(ROWS[:7]), IDS[1]],
+    "a token twice": [[1, 9, 9], IMAGE, [9, 9]],
+}
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("n_batch", [3, 20, 512])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_together_is_as_apart(monkeypatch, prompt, n_batch, fresh):
+    found = {}
+    for way in ("together", "apart"):
+        with monkeypatch.context() as patch:
+            if way == "apart":
+                patch.setattr(prefill_module, "token_table", lambda llama: None)
+            llama = load_llama(TEXT, n_batch=n_batch)
+            ids = prefill(llama, PROMPTS[prompt], Timings(), fresh=fresh).ids
+            chosen = [t for t, _ in zip(llama.generate(ids, temp=0, reset=True), range(5), strict=False)]
+            found[way] = ids, chosen, logits(llama)
+            llama.close()
+    assert found["together"][:2] == found["apart"][:2]
+    np.testing.assert_allclose(found["together"][2], found["apart"][2], atol=1e-3)
+
+
+def test_one_batch_where_there_is_a_table(golden_llama, monkeypatch):
+    calls = []
+    decode = _core.prefill_rows
+    monkeypatch.setattr(_core, "prefill_rows", lambda *args: (calls.append(len(args[1])), decode(*args)))
+    monkeypatch.setattr(golden_llama, "eval", None)  # a call would fail
+    clear(golden_llama)
+    prefill(golden_llama, PROMPTS["two"], Timings())
+    assert calls == [30]
+
+
+def test_scores_that_are_kept_are_those_of_text_alone(monkeypatch):
+    llama = load_llama(TEXT, logits_all=True)
+    wanted = load_llama(TEXT, logits_all=True)
+    prefill(llama, [IDS[0], IMAGE, IDS[1]], Timings())
+    wanted.eval(IDS[0])
+    np.testing.assert_array_equal(llama.scores[:4], wanted.scores[:4])
+    assert not llama.scores[4:24].any()
+    assert llama.scores[24:27].any(axis=1).all()
+    llama.close()
+    wanted.close()
+
+
+@pytest.mark.parametrize("before", [[], [7, 8, 9, 10], [13, 45, 9]])
+def test_fresh_numbers_are_those_of_an_empty_context(tiny, before):
+    """Bit for bit, on weights whose product with few rows is another than with many."""
+    rows = np.random.default_rng(1).standard_normal((70, 128)).astype(np.float32)
+    image = rows_of(rows)
+    llama = load_llama(tiny[0])
+    prefill(llama, [IDS[0], image, IDS[1]], Timings(), fresh=True)
+    wanted = logits(llama)
+    clear(llama)
+    if before:
+        with lend_images(llama, prefill(llama, [IDS[0], image, before], Timings(), fresh=True)):
+            llama.eval([5, 6])
+    prompt = prefill(llama, [IDS[0], image, IDS[1]], Timings(), fresh=True)
+    assert prompt.reused == (74 if before else 0)
+    np.testing.assert_array_equal(logits(llama), wanted)
+    llama.close()
 
 
 def test_every_prompt_has_a_number(golden_llama):

@@ -33,7 +33,7 @@ NEEDED = {
     "llama._model.vocab": "the llama_vocab, for grammars",
     "llama._seed": "the seed of the next answer where the caller gives none",
     "llama._model.add_bos_token": "whether a prompt begins with BOS",
-    "llama._requires_eval": "set when the context is cut, so that no old logits are sampled",
+    "llama._requires_eval": "written: whether the last position must be evaluated before anything is sampled",
     "llama._sampler": "another one after each generation",
     "llama._logits_all": "whether scores must be filled and logprobs can be had",
     "llama._is_recurrent": "no cutting of a recurrent state",
@@ -164,13 +164,17 @@ def test_rows_are_entered_at_the_end(logits_all):
     llama = load_llama(TEXT, logits_all=logits_all)
     llama.eval(HEAD)
     llama.scores[:] = 7
-    took_rows(llama, 2, -1)
+    took_rows(llama, [-1, -1], logits=False)
     assert llama.input_ids[: llama.n_tokens].tolist() == [*HEAD, -1, -1]
+    assert llama._requires_eval  # before anything is sampled
     assert keeps_logits(llama) == logits_all
     if logits_all:
         assert llama.scores[3:7, 0].tolist() == [7, 0, 0, 7]
     mark(llama, [(1, 3), (5, 6)], 9)
     assert llama.input_ids[: llama.n_tokens].tolist() == [1, 9, 9, 227, -1, 9]
+    took_rows(llama, [3, 4], logits=True)
+    assert llama.input_ids[: llama.n_tokens].tolist() == [1, 9, 9, 227, -1, 9, 3, 4]
+    assert not llama._requires_eval
     llama.close()
 
 

@@ -14,13 +14,16 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 import pytest
+from golden_pair import rows_of
 from paths import ROOT
 
 import hired_gguf
 from hired_gguf import _core
+from hired_gguf.context.prefill import prefill
 from hired_gguf.errors import InputError, NumericError
 from hired_gguf.native.llama import clear
 from hired_gguf.native.load import PIN
+from hired_gguf.progress import Timings
 from models import load_llama
 
 pytestmark = pytest.mark.slow  # natively, in processes or in many cases: seconds in all
@@ -251,6 +254,23 @@ def test_ctrl_c_ends_prefill(busy_llama, capfd, n_batch):
     put(busy_llama, few)
     np.testing.assert_array_equal(logits(busy_llama), right)
     assert "Traceback" not in capfd.readouterr().err
+
+
+@interruptible
+@pytest.mark.parametrize(("n_batch", "left"), [(64, {0, 4}), (512, {0, 4})])
+def test_ctrl_c_ends_a_prompt_of_text_and_rows(small, n_batch, left):
+    """Whole images are left, and the next prompt is evaluated as in an empty context."""
+    llama = load_llama(small[0], n_ctx=2048, n_batch=n_batch)
+    prompt = [[1, 5, 6, 7], rows_of(np.ones((2000, 512), np.float32)), [5]]
+    assert interrupted(lambda: prefill(llama, prompt, Timings())) < 20
+    assert llama.n_tokens in left
+    few = [[1, 5, 6, 7], rows_of(np.ones((20, 512), np.float32)), [5]]
+    prefill(llama, few, Timings())
+    found = logits(llama)
+    clear(llama)
+    prefill(llama, few, Timings())
+    np.testing.assert_allclose(found, logits(llama), atol=1e-3)
+    llama.close()
 
 
 def ticks_during(work):

@@ -13,7 +13,7 @@ from PIL import Image
 
 import hired_gguf
 from hired_gguf import ClosedError, InputError, LlavaNext, OutputError, PromptError
-from hired_gguf.context.prefill import freshen, state_of
+from hired_gguf.context.prefill import state_of
 from hired_gguf.model_files.gguf_file import fingerprint, read_gguf
 
 VARYING = ("timings", "reuse")
@@ -140,15 +140,12 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(llm):
 
 def test_only_what_follows_the_last_image_is_forgotten(llm):
     llm.ask(photo(), "What is it?", max_tokens=4)
-    ledger = state_of(llm.llama).ledger
-    freshen(llm.llama)
-    kept = state_of(llm.llama).ledger
-    assert len(kept.ids) == ledger.images[-1].end < len(ledger.ids)
-    freshen(llm.llama)
-    assert state_of(llm.llama).ledger.images == ledger.images
+    end = state_of(llm.llama).ledger.images[-1].end
+    for question in ("What is it?", "Who?"):
+        assert llm.ask(photo(), question, max_tokens=4, fresh=True).reused_tokens == end
+    assert llm.ask(photo(), "Who?", max_tokens=4).reused_tokens > end
     llm.llama.reset()  # somebody else's doing: nothing to keep, nothing to harm
-    freshen(llm.llama)
-    assert llm.ask(photo(), "What is it?", max_tokens=4).reused_tokens == 0
+    assert llm.ask(photo(), "What is it?", max_tokens=4, fresh=True).reused_tokens == 0
 
 
 # Errors

@@ -1,9 +1,12 @@
 #include "engine/language.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "core/error.h"
+#include "engine/token_rows.h"
 #include "golden.h"
 
 using namespace hired;
@@ -42,6 +45,41 @@ TEST_CASE("batches do not matter") {
     for (const int n_batch : {1, 7, 50}) {
         CHECK(largest_difference(logits_after(rows, n_batch), expected) < 1e-3F);
     }
+}
+
+TEST_CASE("the last row alone gets logits, and only if they are asked for") {
+    const Floats rows = random_floats(std::size_t{30} * 128, 7);
+    for (const int n_batch : {7, 30}) {
+        Language language;
+        llama_context* ctx = language.ctx.get();
+        eval_rows(ctx, rows, 128, 0, n_batch, true);
+        const float* last = llama_get_logits_ith(ctx, -1);
+        REQUIRE(last);
+        CHECK(std::ranges::all_of(Floats(last, last + 320), [](float v) { return std::isfinite(v); }));
+        CHECK(last == llama_get_logits_ith(ctx, 30 % n_batch == 0 ? n_batch - 1 : 30 % n_batch - 1));
+        eval_rows(ctx, rows, 128, 30, n_batch);
+        CHECK_FALSE(llama_get_logits_ith(ctx, -1));
+    }
+}
+
+TEST_CASE("rows of the token table are the tokens") {
+    Language language;
+    llama_context* ctx = language.ctx.get();
+    const std::vector<llama_token> tokens{1, 143, 155, 227};
+    const std::string file = read_file(golden("text-f32.gguf"));
+    constexpr std::size_t kTable = 8768, kRow = 512;  // of token_embd.weight, in that file
+    std::string bytes;
+    for (const llama_token token : tokens) bytes += file.substr(kTable + kRow * token, kRow);
+    const Floats rows =
+        dequantize_rows("F32", {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, kRow);
+    eval_rows(ctx, rows, 128, 0, 64, true);
+    const float* found = llama_get_logits_ith(ctx, -1);
+    const Floats as_rows(found, found + 320);
+    llama_memory_clear(llama_get_memory(ctx), true);
+    std::vector<llama_token> copy = tokens;
+    REQUIRE(llama_decode(ctx, llama_batch_get_one(copy.data(), 4)) == 0);
+    const float* right = llama_get_logits_ith(ctx, -1);
+    CHECK(largest_difference(as_rows, Floats(right, right + 320)) < 1e-3F);
 }
 
 TEST_CASE("rows, positions and batches that are not allowed evaluate nothing") {
@@ -83,7 +121,7 @@ TEST_CASE("an interrupt removes all rows, and no more") {
     const Floats rows = random_floats(40 * 128, 5);
     eval_rows(language.ctx.get(), rows, 128, 0, 64);
     int polls = 0;
-    CHECK_THROWS_AS(eval_rows(language.ctx.get(), rows, 128, 40, 10, [&] { return ++polls > 30; }),
+    CHECK_THROWS_AS(eval_rows(language.ctx.get(), rows, 128, 40, 10, true, [&] { return ++polls > 30; }),
                     Interrupted);
     CHECK(language.last() == 39);
     eval_rows(language.ctx.get(), rows, 128, 40, 10);  // nobody interrupts any more
