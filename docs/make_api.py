@@ -19,9 +19,7 @@ PACKAGES = ("hired_gguf", "hired_gguf.evaluation")
 HEAD = """\
 # The public names
 
-These names are public, and so is the command `hired-gguf`. Everything else may change without notice. One
-name of another module is public: `hired_gguf.native.kernels.offering_kernels`
-([performance.md](performance.md)).
+These names are public, and so is the command `hired-gguf`. Everything else may change without notice.
 
 `python docs/make_api.py` makes this page from the docstrings, and a test compares the two. It also writes the
 whole docstrings to `build/api/index.html`. It needs `pip install '.[docs]'`.

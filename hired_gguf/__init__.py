@@ -30,6 +30,7 @@ from .explain.overlay import overlay
 from .model import LlavaNext
 from .model_files.builtin import default_model
 from .model_files.mmproj import MmprojInfo, read_mmproj
+from .native.kernels import fast_cpu
 from .progress import Timings
 from .selection.budget import TokenBudget
 from .selection.selection import LLAVA_NEXT_PINPOINTS, Selection, select_tokens
@@ -70,6 +71,7 @@ __all__ = [
     "UnsupportedModelError",
     "VisionEncoder",
     "default_model",
+    "fast_cpu",
     "overlay",
     "read_mmproj",
     "select_tokens",

@@ -26,7 +26,7 @@ from .files import given_path
 from .model_files.mmproj import Mmproj
 from .native.cpu import on_gpu
 from .native.handled_llama import load_llama
-from .native.kernels import offering_kernels
+from .native.kernels import fast_cpu
 from .native.pair import check_pair_runs
 from .native.process import in_stale_fork, note_gpu
 from .prompt.messages import Images, Messages, user_message
@@ -94,7 +94,7 @@ class LlavaNext(Closing):
         self.handler = HiREDChatHandler(mmproj, **own)
         check_pair_runs(model, self.handler.info, n_gpu_layers)
         threads = own.get("n_threads")
-        with offering_kernels():
+        with fast_cpu():
             self._llama: llama_cpp.Llama | None = load_llama(
                 os.fspath(model),
                 chat_handler=self.handler,

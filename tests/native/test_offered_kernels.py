@@ -29,7 +29,7 @@ def load(pair):
     made = []
 
     def run(offered, **options):
-        with kernels.offering_kernels() if offered else nullcontext():
+        with kernels.fast_cpu() if offered else nullcontext():
             made.append(load_llama(pair[0], **options))
         return made[-1]
 
@@ -96,7 +96,7 @@ def test_not_used_where_llama_cpp_has_amx(plain_cpu, monkeypatch):
 def test_nothing_is_offered_where_it_is_not_used(plain_cpu, monkeypatch):
     monkeypatch.setattr(_core, "kernels_here", list)
     monkeypatch.setattr(_core, "offer_kernels", None)  # a call would fail
-    with kernels.offering_kernels():
+    with kernels.fast_cpu():
         pass
 
 
@@ -106,12 +106,12 @@ def test_offered_while_a_model_is_loaded_and_not_longer():
         return "HIRED" in [device.name for device in _core.list_devices()]
 
     assert not there()
-    with kernels.offering_kernels():
-        with kernels.offering_kernels():
+    with kernels.fast_cpu():
+        with kernels.fast_cpu():
             assert there()
         assert there()
     assert not there()
-    with suppress(ZeroDivisionError), kernels.offering_kernels():
+    with suppress(ZeroDivisionError), kernels.fast_cpu():
         1 / 0  # noqa: B018
     assert not there()
 

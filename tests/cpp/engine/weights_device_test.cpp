@@ -63,7 +63,7 @@ struct Offered {
 };
 
 Floats logits_of(Language& language, const Interrupt& interrupt = nullptr) {
-    eval_rows(language.ctx.get(), random_floats(30 * 128, 1), 128, 0, 64, interrupt);
+    eval_rows(language.ctx.get(), random_floats(30 * 128, 1), 128, 0, 64, false, interrupt);
     return language.logits();
 }
 
