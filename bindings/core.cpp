@@ -1,8 +1,16 @@
 // cpp/core for Python: tiling, budget, selection and packing on plain arrays.
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -11,6 +19,7 @@
 #include "core/error.h"
 #include "core/pack.h"
 #include "core/policy.h"
+#include "core/selector.h"
 #include "core/tiling.h"
 #include "register.h"
 
@@ -22,9 +31,13 @@ namespace {
 
 using Pair = std::pair<int, int>;
 using Attention = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Projected = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Words = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using MaskIn = nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using MaskOut = nb::ndarray<nb::numpy, bool, nb::ndim<2>>;
 using Indices = nb::ndarray<nb::numpy, int, nb::ndim<1>>;
+using Worth = nb::ndarray<nb::numpy, double, nb::ndim<2>>;
+using Targets = nb::ndarray<nb::numpy, int, nb::ndim<2>>;
 
 std::span<const float> flat(const char* name, const Attention& a, const Tiling& t) {
     if (std::cmp_not_equal(a.shape(0), t.partitions) || std::cmp_not_equal(a.shape(2), t.tokens)) {
@@ -42,18 +55,64 @@ Tiling make_tiling_of(Pair image, const std::vector<Pair>& pinpoints, int tile, 
     return make_tiling({.height = image.first, .width = image.second}, canvases, tile, patch, unpad);
 }
 
-std::pair<MaskOut, Indices> select(const Attention& first, const Attention& last, const Tiling& tiling,
-                                   int tokens, double alpha, std::string_view allocation) {
+Evidence evidence_of(const Attention& first, const Attention& last, const Tiling& tiling,
+                     const std::optional<Projected>& rows, const std::optional<Words>& question) {
     if (first.shape(1) != last.shape(1)) {
         throw InputError(
             text("[select] attn_first has ", first.shape(1), " heads, attn_last ", last.shape(1)));
     }
-    const PolicyOptions options{.tokens = tokens, .alpha = alpha, .allocation = parse_allocation(allocation)};
-    Selection kept = select_tokens(flat("attn_first", first, tiling), flat("attn_last", last, tiling),
-                                   static_cast<int>(first.shape(1)), tiling, options);
+    Evidence evidence{.attn_first = flat("attn_first", first, tiling),
+                      .attn_last = flat("attn_last", last, tiling),
+                      .heads = static_cast<int>(first.shape(1))};
+    if (rows) {
+        if (std::cmp_not_equal(rows->shape(0), tiling.partitions) ||
+            std::cmp_not_equal(rows->shape(1), tiling.tokens)) {
+            throw InputError(text("[select] rows is [", rows->shape(0), ", ", rows->shape(1), ", ",
+                                  rows->shape(2), "]; [", tiling.partitions, ", ", tiling.tokens,
+                                  ", D] is needed"));
+        }
+        evidence.rows = {rows->data(), rows->size()};
+        evidence.width = static_cast<int>(rows->shape(2));
+    }
+    if (question) {
+        if (std::cmp_not_equal(question->shape(1), evidence.width) && rows) {
+            throw InputError(text("[select] question is [", question->shape(0), ", ", question->shape(1),
+                                  "]; [words, ", evidence.width, "] is needed"));
+        }
+        evidence.question = {question->data(), question->size()};
+        evidence.words = static_cast<int>(question->shape(0));
+    }
+    return evidence;
+}
+
+std::tuple<MaskOut, Indices, Worth, std::optional<Targets>> select(
+    const Attention& first, const Attention& last, const Tiling& tiling, int tokens, double alpha,
+    std::string_view allocation, std::string_view selection, const std::optional<Projected>& rows,
+    const std::optional<Words>& question) {
+    const PolicyOptions options{
+        .tokens = tokens, .alpha = alpha, .allocation = parse_allocation(allocation), .selection = selection};
+    const Evidence evidence = evidence_of(first, last, tiling, rows, question);
+    Selection kept = [&] {
+        const nb::gil_scoped_release release;
+        return select_tokens(evidence, tiling, options);
+    }();
     const std::size_t partitions = tiling.partitions, row = tiling.tokens;
+    std::optional<Targets> merged;
+    if (!kept.merged.empty()) merged = to_array<Targets>(std::move(kept.merged), {partitions, row});
     return {to_array<MaskOut>(std::move(kept.mask), {partitions, row}),
-            to_array<Indices>(std::move(kept.counts), {partitions})};
+            to_array<Indices>(std::move(kept.counts), {partitions}),
+            to_array<Worth>(std::move(kept.worth), {partitions, row}), std::move(merged)};
+}
+
+std::map<std::string, std::vector<std::string>> selector_needs() {
+    std::map<std::string, std::vector<std::string>> needs;
+    for (const Selector& selector : selectors()) {
+        auto& names = needs[std::string(selector.name)];
+        names = {"attention"};
+        if (selector.rows) names.emplace_back("rows");
+        if (selector.question) names.emplace_back("question");
+    }
+    return needs;
 }
 
 Indices pack(const MaskIn& mask, const Tiling& tiling, std::string_view newlines) {
@@ -109,9 +168,12 @@ void register_core(nb::module_& m) {
           "Raises BudgetError unless budget is in (0, 1] and gives a token.");
     m.def(
         "select", &select, "attn_first"_a, "attn_last"_a, "tiling"_a, "tokens"_a, "alpha"_a, "allocation"_a,
-        "CLS attention [P, heads, N] of the first and the last executed layer -> (mask [P, N], counts [P]).\n"
-        "tokens is the budget; allocation is 'hired', 'official' or 'uniform'.\n"
-        "Raises BudgetError, InputError (shapes, negative numbers) and NumericError (NaN, infinity).");
+        "selection"_a = "cls", "rows"_a = nb::none(), "question"_a = nb::none(),
+        "CLS attention [P, heads, N] of the first and the last executed layer -> (mask [P, N], counts [P],\n"
+        "merged [P, N]: the id of the kept token that a token is merged into or -1, None where nothing is).\n"
+        "tokens is the budget; allocation and selection are names. rows [P, N, D] and question [words, D]\n"
+        "are for selections that need them. Raises BudgetError, InputError and NumericError.");
+    m.def("selector_needs", &selector_needs, "What each selection needs: attention, rows, question.");
     m.def("pack_order", &pack, "mask"_a, "tiling"_a, "newlines"_a,
           "Ids partition * N + token of mask [P, N] in the language model's order, -1 for a newline row.\n"
           "newlines is 'auto', 'keep' or 'drop'. Raises BudgetError and InputError.");

@@ -94,12 +94,16 @@ def budget_tokens(budget: float, partitions: int, tokens: int) -> int:
     Raises BudgetError unless budget is in (0, 1] and gives a token.
     """
 
-def select(attn_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], attn_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], tiling: Tiling, tokens: int, alpha: float, allocation: str) -> tuple[Annotated[NDArray[numpy.bool_], dict(shape=(None, None))], Annotated[NDArray[numpy.int32], dict(shape=(None,))]]:
+def select(attn_first: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], attn_last: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], tiling: Tiling, tokens: int, alpha: float, allocation: str, selection: str = 'cls', rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None = None, question: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> tuple[Annotated[NDArray[numpy.bool_], dict(shape=(None, None))], Annotated[NDArray[numpy.int32], dict(shape=(None,))], Annotated[NDArray[numpy.float64], dict(shape=(None, None))], Annotated[NDArray[numpy.int32], dict(shape=(None, None))] | None]:
     """
-    CLS attention [P, heads, N] of the first and the last executed layer -> (mask [P, N], counts [P]).
-    tokens is the budget; allocation is 'hired', 'official' or 'uniform'.
-    Raises BudgetError, InputError (shapes, negative numbers) and NumericError (NaN, infinity).
+    CLS attention [P, heads, N] of the first and the last executed layer -> (mask [P, N], counts [P],
+    merged [P, N]: the id of the kept token that a token is merged into or -1, None where nothing is).
+    tokens is the budget; allocation and selection are names. rows [P, N, D] and question [words, D]
+    are for selections that need them. Raises BudgetError, InputError and NumericError.
     """
+
+def selector_needs() -> dict[str, list[str]]:
+    """What each selection needs: attention, rows, question."""
 
 def pack_order(mask: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), order='C', device='cpu', writable=False)], tiling: Tiling, newlines: str) -> Annotated[NDArray[numpy.int32], dict(shape=(None,))]:
     """

@@ -25,6 +25,29 @@ std::vector<double> overlaps(int tile_index, int tile, int offset, int fitted, i
     return shared;
 }
 
+// The mean over the heads of log attention, less the mean of all patches: CLS logits, as far as it tells
+// them.
+std::vector<double> logits(std::span<const float> attention, int heads) {
+    constexpr double kLeast = 1e-30;  // a softmax in float32 may round to 0
+    const std::size_t tokens = attention.size() / heads;
+    std::vector<double> mean(tokens, 0.0);
+    for (std::size_t i = 0; i < attention.size(); ++i) {
+        mean[i % tokens] += std::log(std::max(static_cast<double>(attention[i]), kLeast)) / heads;
+    }
+    const double middle = std::accumulate(mean.begin(), mean.end(), 0.0) / static_cast<double>(tokens);
+    for (double& logit : mean) logit -= middle;
+    return mean;
+}
+
+std::vector<double> softmax(std::vector<double> numbers) {
+    if (numbers.empty()) return numbers;
+    const double top = *std::ranges::max_element(numbers);
+    for (double& number : numbers) number = std::exp(number - top);
+    const double sum = std::accumulate(numbers.begin(), numbers.end(), 0.0);
+    for (double& number : numbers) number /= sum;
+    return numbers;
+}
+
 std::vector<int> join(int full_image, const std::vector<int>& tiles) {
     std::vector<int> counts{full_image};
     counts.insert(counts.end(), tiles.begin(), tiles.end());
@@ -37,7 +60,10 @@ Allocation parse_allocation(std::string_view name) {
     if (name == "hired") return Allocation::hired;
     if (name == "official") return Allocation::official;
     if (name == "uniform") return Allocation::uniform;
-    throw BudgetError(text("[budget] allocation '", name, "'; allowed: hired, official, uniform"));
+    if (name == "globalcom2") return Allocation::globalcom2;
+    if (name == "joint") return Allocation::joint;
+    throw BudgetError(
+        text("[budget] allocation '", name, "'; allowed: hired, official, uniform, globalcom2, joint"));
 }
 
 std::vector<double> region_mass(std::span<const double> scores, const Tiling& t) {
@@ -84,6 +110,21 @@ std::vector<int> allocate_official(std::span<const double> scores, const Tiling&
 
 std::vector<int> allocate_uniform(const Tiling& tiling, int budget) {
     return distribute(budget, std::vector<double>(tiling.partitions, 1.0), capacities(tiling));
+}
+
+std::vector<int> allocate_globalcom2(std::span<const float> attention, int heads, const Tiling& tiling,
+                                     int budget) {
+    constexpr double kTemperature = 10;
+    std::vector<double> mass = region_mass(logits(attention, heads), tiling);
+    const double patch = static_cast<double>(tiling.fitted.height) * tiling.fitted.width;  // in mass's unit
+    for (double& sum : mass) sum /= patch * kTemperature;
+    const std::vector<double> shares = softmax(std::move(mass));
+    const std::vector<int> room = capacities(tiling);
+    std::vector<double> weights{static_cast<double>(room[0])};
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+        weights.push_back(room[i + 1] * (1 + shares[i] - 1 / static_cast<double>(shares.size())));
+    }
+    return distribute(budget, weights, room);
 }
 
 }  // namespace hired

@@ -10,9 +10,11 @@
 namespace hired {
 
 enum class Allocation {
-    hired,     // the paper: in proportion to the early CLS attention in each tile's region
-    official,  // the authors' released code, its bugs included
-    uniform,   // the same for every partition
+    hired,       // the paper: in proportion to the early CLS attention in each tile's region
+    official,    // the authors' released code, its bugs included
+    uniform,     // the same for every partition
+    globalcom2,  // GlobalCom2: in proportion to patches, more where the last layer's CLS logits are high
+    joint,       // no shares: the selection is one run over all partitions
 };
 
 /// Throws BudgetError for an unknown name.
@@ -38,5 +40,13 @@ std::vector<int> allocate_official(std::span<const double> scores, const Tiling&
 
 /// Equal quotas, full image included. Sums to exactly min(budget, all tokens that are not padding).
 std::vector<int> allocate_uniform(const Tiling& tiling, int budget);
+
+/// GlobalCom2 (arXiv 2501.05179): the full image weighs as much as it has patches, a tile its patches times
+/// 1 + softmax over the n tiles of (its region's CLS logits / 10) - 1 / n. `attention` [heads, N] is the full
+/// image's of the last layer. A patch's logit is the mean over the heads of log attention, less the mean of
+/// all patches, since attention tells logits up to a number for each head. Sums to exactly min(budget, all
+/// tokens that are not padding).
+std::vector<int> allocate_globalcom2(std::span<const float> attention, int heads, const Tiling& tiling,
+                                     int budget);
 
 }  // namespace hired

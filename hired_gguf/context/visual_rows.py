@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -86,7 +85,7 @@ def visual_rows(
         kept = image.pack(selection)
         run.selections.append(selection)
         run.timings.select_s += time.perf_counter() - started
-        rows.append(ImageRows(f"{key} {hashlib.sha256(selection.packing.tobytes()).hexdigest()}", kept))
+        rows.append(ImageRows(f"{key} {selection.digest}", kept))
     return rows
 
 

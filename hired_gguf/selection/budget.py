@@ -75,7 +75,8 @@ class TokenBudget:
 
         ``budget`` is a number or a whole `TokenBudget`; ``tokens`` an exact number of visual tokens, so that
         1 and 1.0 cannot be confused; ``policy`` sets all other fields at once: "hired" is the paper,
-        "official" the authors' code. Fields by name come last. Raises BudgetError.
+        "official" the authors' code, "best" what measured best (docs/choosing.md). Fields by name come last.
+        Raises BudgetError.
         """
         given: dict[str, Any] = {**options}
         whole = given.pop("budget", self)

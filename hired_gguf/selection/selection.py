@@ -1,9 +1,10 @@
-"""Which visual tokens of a picture stay, from CLS attention alone: no model needed."""
+"""Which visual tokens of a picture stay, from what the vision encoder knows of them: no model needed."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,16 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..native.load import core
 from .budget import DEFAULT, BudgetOptions, TokenBudget
+from .policies import SELECTIONS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 LLAVA_NEXT_PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 """The canvases of LLaVA-Next, (height, width) in pixels."""
-
-
-#: The function of cpp/core behind each name of `hired_gguf.selection.policies.SELECTIONS`.
-SELECT = {"cls": core.select}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +31,10 @@ class Selection:
     allocation mask and counts include tokens of the padding, which the packing leaves out.
 
     ``attention_first`` and ``attention_last`` [P, N] are the CLS attention that it was made from, the mean of
-    the heads. `hired_gguf.overlay` draws it.
+    the heads. ``worth`` [P, N] is what the selection found a token worth before its first pick:
+    ``attention_last`` itself, or its own measure, which is 0 in partitions with nothing to choose.
+    `hired_gguf.overlay` draws them. ``merged`` [P, N] is the id of the kept token that a dropped one is
+    merged into, -1 for none; None where nothing is merged.
     """
 
     tiling: core.Tiling
@@ -43,6 +44,14 @@ class Selection:
     packing: NDArray[np.int32]
     attention_first: NDArray[np.float64]
     attention_last: NDArray[np.float64]
+    worth: NDArray[np.float64]
+    merged: NDArray[np.int32] | None = None
+
+    @property
+    def digest(self) -> str:
+        """A name that selections have in common only where they show the same rows of a picture."""
+        merged = b"" if self.merged is None else self.merged.tobytes()
+        return hashlib.sha256(self.packing.tobytes() + merged).hexdigest()
 
     @property
     def order(self) -> NDArray[np.int32]:
@@ -75,6 +84,12 @@ class Selection:
         """Whether every token that is not padding stays."""
         return len(core.pack_order(self.mask, self.tiling, "drop")) == sum(self.tiling.capacities)
 
+    def with_mask(self, mask: NDArray[np.bool_]) -> Selection:
+        """This selection with other tokens [P, N] in the place of those that stay; nothing is merged."""
+        packing = core.pack_order(mask, _layout(self.tiling, self.config), self.config.newlines)
+        counts = mask.sum(axis=1, dtype=np.int32)
+        return replace(self, mask=mask, counts=counts, packing=packing, merged=None)
+
     def _where(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
         there = np.zeros(self.mask.size, np.bool_)
         there[ids] = True
@@ -87,14 +102,18 @@ def select_tokens(
     image_size_hw: tuple[int, int],
     pinpoints: Sequence[tuple[int, int]] | None = None,
     *,
+    rows: ArrayLike | None = None,
+    question: ArrayLike | None = None,
     tile: int = 336,
     patch: int = 14,
     unpad: bool = True,
     **options: Unpack[BudgetOptions],
 ) -> Selection:
-    """Run HiRED on the CLS attention [P, heads, N] of the first and the last executed vision layer.
+    """Choose by the CLS attention [P, heads, N] of the first and the last executed vision layer.
 
-    The arrays hold floats, without CLS's own column. ``image_size_hw``, ``pinpoints`` (height, width),
+    ``rows`` [P, N, D] are the projected rows of all tokens, ``question`` [words, D] the embeddings of the
+    question's words: `hired_gguf.selection.policies.SELECTIONS` says which selection needs them. The arrays
+    hold floats, attention without CLS's own column. ``image_size_hw``, ``pinpoints`` (height, width),
     ``tile`` and ``patch`` are in pixels; ``None`` means LLaVA-Next's pinpoints, ``[]`` LLaVA-1.5's single
     partition. ``unpad=False`` is the flat patch merge. ``options`` are those of `TokenBudget.changed`.
 
@@ -103,20 +122,45 @@ def select_tokens(
     config = DEFAULT.changed(**options)
     canvases = LLAVA_NEXT_PINPOINTS if pinpoints is None else pinpoints
     tiling = core.make_tiling(image_size_hw, canvases, tile, patch, unpad)
-    return select_with_tiling(attn_first, attn_last, tiling, config)
+    return select_with_tiling(attn_first, attn_last, tiling, config, rows=rows, question=question)
 
 
 def select_with_tiling(
-    attn_first: ArrayLike, attn_last: ArrayLike, tiling: core.Tiling, config: TokenBudget
+    attn_first: ArrayLike,
+    attn_last: ArrayLike,
+    tiling: core.Tiling,
+    config: TokenBudget,
+    *,
+    rows: ArrayLike | None = None,
+    question: ArrayLike | None = None,
 ) -> Selection:
     """`select_tokens` for a tiling that was made before."""
-    tokens = core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
-    first, last = _attention("attn_first", attn_first), _attention("attn_last", attn_last)
-    select = SELECT[config.selection]
-    mask, counts = select(first, last, tiling, tokens, config.alpha, config.allocation)
+    first = _floats("attn_first", attn_first, "partitions, heads, tokens")
+    last = _floats("attn_last", attn_last, "partitions, heads, tokens")
+    mask, counts, worth, merged = core.select(
+        first,
+        last,
+        tiling,
+        core.budget_tokens(config.budget, tiling.partitions, tiling.tokens),
+        config.alpha,
+        config.allocation,
+        config.selection,
+        None if rows is None else _floats("rows", rows, "partitions, tokens, width"),
+        None if question is None else _floats("question", question, "words, width"),
+    )
     packing = core.pack_order(mask, _layout(tiling, config), config.newlines)
-    means = (attention.mean(axis=1, dtype=np.float64) for attention in (first, last))
-    return Selection(tiling, config, mask, counts, packing, *means)
+    first_mean, last_mean = (attention.mean(axis=1, dtype=np.float64) for attention in (first, last))
+    return Selection(
+        tiling=tiling,
+        config=config,
+        mask=mask,
+        counts=counts,
+        packing=packing,
+        attention_first=first_mean,
+        attention_last=last_mean,
+        worth=last_mean if SELECTIONS[config.selection].by_attention else worth,
+        merged=merged,
+    )
 
 
 def most_visual_tokens(tiling: core.Tiling, config: TokenBudget) -> int:
@@ -136,12 +180,9 @@ def _layout(tiling: core.Tiling, config: TokenBudget) -> core.Tiling:
     return tiling.transposed() if config.allocation == "official" else tiling
 
 
-def _attention(name: str, values: ArrayLike) -> NDArray[np.float32]:
+def _floats(name: str, values: ArrayLike, axes: str) -> NDArray[np.float32]:
     array: NDArray[Any] = np.asarray(values)
-    if array.ndim != 3 or array.dtype.kind != "f":
-        raise InputError(
-            f"[select] {name} is {array.dtype} {list(array.shape)}; "
-            "floats [partitions, heads, tokens] are needed"
-        )
+    if array.ndim != axes.count(",") + 1 or array.dtype.kind != "f":
+        raise InputError(f"[select] {name} is {array.dtype} {list(array.shape)}; floats [{axes}] are needed")
     with np.errstate(over="ignore"):  # a float64 that is too large becomes inf, and that is an error by name
         return np.ascontiguousarray(array, dtype=np.float32)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..model_files.mmproj import MmprojInfo
 from ..native.load import core
 from ..selection.budget import DEFAULT, Budget, PolicyOptions, TokenBudget
+from ..selection.policies import SELECTIONS
 from ..selection.selection import Selection, select_with_tiling
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ class EncodedImage:
     It has P partitions (the full image, then the tiles in raster order) of N visual tokens. ``projected``
     [P, N, D_text]; ``newline`` [D_text], empty if the model has none; ``attention_first`` and
     ``attention_last`` [P, heads, N + 1] are the softmaxed CLS attention of the first and the last executed
-    layer, column 0 being CLS itself. All float32.
+    layer, column 0 being CLS itself. All float32. ``question`` [words, D_text] are the embeddings of the
+    words that are asked about the image, where a selection needs them.
     """
 
     tiling: core.Tiling
@@ -36,6 +39,7 @@ class EncodedImage:
     newline: Floats
     attention_first: Floats
     attention_last: Floats
+    question: Floats | None = field(default=None, kw_only=True)
 
     @property
     def image_size_hw(self) -> tuple[int, int]:
@@ -48,13 +52,17 @@ class EncodedImage:
         return self.tiling.grid
 
     def select(self, budget: Budget = DEFAULT, **options: Unpack[PolicyOptions]) -> Selection:
-        """The tokens that stay; arguments are those of `TokenBudget.of`. Raises BudgetError."""
+        """The tokens that stay; arguments are those of `TokenBudget.of`.
+
+        Raises BudgetError; InputError where the selection needs a question and there is none.
+        """
         return self.select_with(TokenBudget.of(budget, **options))
 
     def select_with(self, config: TokenBudget) -> Selection:
         """`select` with its options in one value."""
         first, last = self.attention_first[:, :, 1:], self.attention_last[:, :, 1:]
-        return select_with_tiling(first, last, self.tiling, config)
+        rows = self.projected if "rows" in SELECTIONS[config.selection].needs else None
+        return select_with_tiling(first, last, self.tiling, config, rows=rows, question=self.question)
 
     def pack(self, selection: Selection | None = None) -> Floats:
         """The rows [n, D_text] that the language model sees, in its order.
@@ -65,9 +73,18 @@ class EncodedImage:
         chosen = selection or self.select_with(TokenBudget(1.0))
         rows = self.projected.reshape(-1, self.projected.shape[-1])
         packed = rows[np.maximum(chosen.packing, 0)]
+        if chosen.merged is not None:
+            _merge(packed, rows, chosen.packing, chosen.merged.ravel())
         if self.newline.size:
             packed[chosen.packing < 0] = self.newline
         return packed
+
+
+def _merge(packed: Floats, rows: Floats, packing: NDArray[np.int32], merged: NDArray[np.int32]) -> None:
+    """Put the mean of a kept row and of the mean of what is merged into it in that row's place."""
+    for place in np.flatnonzero(np.isin(packing, merged) & (packing >= 0)):
+        others = rows[merged == packing[place]]
+        packed[place] = (packed[place] + others.mean(axis=0)) / 2
 
 
 @dataclass(frozen=True, eq=False)

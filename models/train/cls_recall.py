@@ -39,7 +39,7 @@ def report(encoder: Encoder, pictures: list[Picture], alpha: float = 0.5) -> Non
         text[0] = False
         for budget in BUDGETS:
             tokens = _core.budget_tokens(budget, tiling.partitions, tiling.tokens)
-            mask, counts = _core.select(first, last, tiling, tokens, alpha, "hired")
+            mask, counts, *_ = _core.select(first, last, tiling, tokens, alpha, "hired")
             if text.any():
                 kept[budget].append(float(mask[text].mean()))
         busy = (picture.labels[1:, :, SHAPE] > 0).sum(1)

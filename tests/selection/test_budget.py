@@ -14,9 +14,9 @@ from random_attention import attention
 
 from hired_gguf import BudgetError, TokenBudget, select_tokens
 from hired_gguf.cli import build_parser
+from hired_gguf.native.load import core
 from hired_gguf.selection.budget import BUDGET_OPTIONS, DEFAULT
 from hired_gguf.selection.policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS
-from hired_gguf.selection.selection import SELECT
 
 HALF = TokenBudget(0.5, alpha=0.25, newlines="keep")
 
@@ -63,9 +63,15 @@ def test_fields_by_name_go_over_a_policy():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"policy": "best"}, "policy is 'best'; allowed: hired, official"),
-        ({"selection": "scope"}, "selection is 'scope'; allowed: cls"),
-        ({"allocation": "mine"}, "allocation is 'mine'; allowed: hired, official, uniform"),
+        ({"policy": "worst"}, "policy is 'worst'; allowed: hired, official, best"),
+        (
+            {"selection": "mine"},
+            "selection is 'mine'; allowed: cls, scope, cen-div, cen-dpp",
+        ),
+        (
+            {"allocation": "mine"},
+            "allocation is 'mine'; allowed: hired, official, uniform, ",
+        ),
         ({"newlines": None}, "newlines is None; allowed: auto, keep, drop"),
         ({"budget": None}, "budget is None; allowed: a number of tokens"),
     ],
@@ -135,8 +141,8 @@ def test_budgets_that_the_picture_does_not_allow(budget, text):
 # The tables
 
 
-def test_each_selection_has_its_function():
-    assert set(SELECT) == set(SELECTIONS)
+def test_the_core_has_each_selection_and_needs_what_the_table_says():
+    assert core.selector_needs() == {name: list(choice.needs) for name, choice in SELECTIONS.items()}
 
 
 @pytest.mark.parametrize("choices", [ALLOCATIONS, SELECTIONS, NEWLINES])
@@ -175,7 +181,7 @@ for command in ("ask", "explain", "eval"):
     ask, explain, evaluate = done.stdout.split("usage: hired-gguf ")[1:]
     for text in (ask, explain):
         assert "mine: tiles share by the roll of a die" in " ".join(text.split())
-    assert "hired, official, uniform, mine" in " ".join(evaluate.split())
+    assert "hired, official, uniform, globalcom2, joint, mine" in " ".join(evaluate.split())
 
 
 @pytest.mark.parametrize("command", ["ask", "chat", "qa", "explain"])

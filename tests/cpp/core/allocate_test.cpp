@@ -12,7 +12,8 @@ TEST_CASE("names of allocations") {
     CHECK(parse_allocation("official") == Allocation::official);
     CHECK(parse_allocation("uniform") == Allocation::uniform);
     CHECK_THROWS_WITH_AS(parse_allocation("even"),
-                         "[budget] allocation 'even'; allowed: hired, official, uniform", BudgetError);
+                         "[budget] allocation 'even'; allowed: hired, official, uniform, globalcom2, joint",
+                         BudgetError);
 }
 
 TEST_CASE("regions are true quadrants, in units of 1 / fitted area") {
@@ -64,4 +65,15 @@ TEST_CASE("official counts top patches in flat chunks") {
 TEST_CASE("uniform treats all partitions alike") {
     CHECK(allocate_uniform(small_tiling({16, 16}, {2, 2}), 7) == Ints{2, 2, 1, 1, 1});
     CHECK(allocate_uniform(small_tiling({1, 100}, {2, 2}), 7) == Ints{4, 0, 0, 0, 0});
+}
+
+TEST_CASE("globalcom2 gives by patches, and more where the logits are high") {
+    const Tiling t = small_tiling({16, 16}, {2, 2});
+    const std::vector<float> even(4, 0.25F);
+    CHECK(allocate_globalcom2(even, 1, t, 10) == Ints{2, 2, 2, 2, 2});
+    const float far = 2e-9F;  // weights of 4, three times 3.03 and 6.9, of which a quota is the half
+    CHECK(allocate_globalcom2(std::vector<float>{far, far, far, 1e12F}, 1, t, 10) == Ints{2, 2, 2, 1, 3});
+    CHECK(allocate_globalcom2(std::vector<float>(4, 0.0F), 1, t, 9) == Ints{2, 2, 2, 2, 1});
+    CHECK(allocate_globalcom2(even, 1, single_tiling(), 3) == Ints{3});
+    CHECK(allocate_globalcom2(even, 1, small_tiling({1, 100}, {2, 2}), 9) == Ints{4, 0, 0, 0, 0});
 }

@@ -5,17 +5,20 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include "core/budget.h"
 #include "core/error.h"
+#include "core/selector.h"
 #include "invariants.h"
 
 using namespace hired;
 
 namespace {
 
-constexpr int kMostTokens = 4096;  // of a picture, so that thousands are tried in a second
+constexpr int kMostTokens = 4096;   // of a picture, so that thousands are tried in a second
+constexpr int kMostCompared = 200;  // of a picture whose tokens are compared with each other
 
 // Mostly sizes that the core accepts, sometimes any integer.
 int any_size(FuzzedDataProvider& data, int most) {
@@ -53,6 +56,20 @@ std::vector<float> any_attention(FuzzedDataProvider& data, std::size_t size) {
     return attention;
 }
 
+// As many rows as a picture has tokens, or a few words; now and then one number too few.
+std::vector<float> any_rows(FuzzedDataProvider& data, std::size_t count, int width) {
+    std::vector<float> rows = any_attention(data, count * width);
+    for (float& number : rows) number = data.ConsumeBool() ? number : -number;
+    if (!rows.empty() && data.ConsumeIntegralInRange(0, 31) == 0) rows.pop_back();
+    return rows;
+}
+
+std::string_view any_selection(FuzzedDataProvider& data) {
+    const auto all = selectors();
+    const auto number = data.ConsumeIntegralInRange<std::size_t>(0, all.size());
+    return number < all.size() ? all[number].name : "no such selection";
+}
+
 void try_selection(FuzzedDataProvider& data) {
     const Tiling tiling = any_tiling(data);
     if (tiling.total() > kMostTokens) return;
@@ -61,14 +78,27 @@ void try_selection(FuzzedDataProvider& data) {
     const PolicyOptions options{
         .tokens = any_size(data, tiling.total()),
         .alpha = data.ConsumeBool() ? data.ConsumeProbability<double>() : data.ConsumeFloatingPoint<double>(),
-        .allocation = static_cast<Allocation>(data.ConsumeIntegralInRange(0, 3))};
+        .allocation = static_cast<Allocation>(data.ConsumeIntegralInRange(0, 5)),
+        .selection = any_selection(data)};
     const auto newlines = static_cast<Newlines>(data.ConsumeIntegralInRange(0, 2));
     const std::size_t size = static_cast<std::size_t>(heads) * tiling.total();
     const auto first = any_attention(data, size), last = any_attention(data, size);
-    const Selection kept = select_tokens(first, last, heads, tiling, options);
+    Evidence evidence{.attn_first = first, .attn_last = last, .heads = heads};
+    std::vector<float> rows, question;
+    if (tiling.total() <= kMostCompared && data.ConsumeBool()) {
+        evidence.width = data.ConsumeIntegralInRange(0, 5);
+        rows = any_rows(data, tiling.total(), evidence.width);
+        evidence.rows = rows;
+        if (data.ConsumeBool()) {
+            evidence.words = data.ConsumeIntegralInRange(0, 3);
+            question = any_rows(data, evidence.words, evidence.width);
+            evidence.question = question;
+        }
+    }
+    const Selection kept = select_tokens(evidence, tiling, options);
     check_selection(kept, last, heads, tiling, options);
-    const Selection again = select_tokens(first, last, heads, tiling, options);
-    MUST(kept.mask == again.mask && kept.counts == again.counts);
+    const Selection again = select_tokens(evidence, tiling, options);
+    MUST(kept.mask == again.mask && kept.counts == again.counts && kept.merged == again.merged);
     check_order(pack_order(kept.mask, tiling, newlines), kept.mask, tiling, newlines);
 }
 

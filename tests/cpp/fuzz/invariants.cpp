@@ -1,6 +1,7 @@
 #include "invariants.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -30,6 +31,16 @@ void check_best(std::span<const double> scores, std::span<const std::uint8_t> ma
         if (!mask[token]) best_left = std::max(best_left, scores[token]);
     }
     MUST(best_left <= worst_kept);
+}
+
+// Only dropped tokens are merged, and only into kept ones.
+void check_worth_and_merges(const Selection& kept, const Tiling& t) {
+    MUST(std::ssize(kept.worth) == t.total());
+    for (const double worth : kept.worth) MUST(std::isfinite(worth) && worth >= 0);
+    MUST(kept.merged.empty() || std::ssize(kept.merged) == t.total());
+    for (std::size_t id = 0; id < kept.merged.size(); ++id) {
+        MUST(kept.merged[id] == -1 || (!kept.mask[id] && kept.mask[kept.merged[id]]));
+    }
 }
 
 bool is_padding(const Tiling& t, int id) {
@@ -62,19 +73,23 @@ void check_tiling(const Tiling& t) {
 void check_selection(const Selection& kept, std::span<const float> attn_last, int heads, const Tiling& t,
                      const PolicyOptions& options) {
     const bool official = options.allocation == Allocation::official;
+    const bool best_of_each = options.selection == "cls" && options.allocation != Allocation::joint;
     const std::size_t block = static_cast<std::size_t>(heads) * t.tokens;
     MUST(std::ssize(kept.mask) == t.total() && std::ssize(kept.counts) == t.partitions);
     for (int p = 0; p < t.partitions; ++p) {
         const auto mask = std::span(kept.mask).subspan(static_cast<std::size_t>(p) * t.tokens, t.tokens);
         MUST(std::ranges::count(mask, 1) == kept.counts[p]);
         MUST(std::ranges::count(mask, 0) == t.tokens - kept.counts[p]);
-        check_best(head_sum(attn_last.subspan(p * block, block), heads), mask, t, p, official);
+        if (best_of_each) {
+            check_best(head_sum(attn_last.subspan(p * block, block), heads), mask, t, p, official);
+        }
         for (int token = 0; token < t.tokens; ++token) {
             MUST(official || !mask[token] || !t.is_padding(p, token));
         }
     }
     const std::int64_t room = sum(capacities(t)), tokens = options.tokens;
     MUST(official ? sum(kept.counts) <= tokens : sum(kept.counts) == std::min(tokens, room));
+    check_worth_and_merges(kept, t);
 }
 
 void check_order(std::span<const int> order, std::span<const std::uint8_t> mask, const Tiling& t,

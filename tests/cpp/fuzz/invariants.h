@@ -19,7 +19,8 @@ void broken(const char* what, const char* file, int line);
 /// Canvas, fitted size, offset and mosaic fit each other; the capacities count what is not padding.
 void check_tiling(const hired::Tiling& tiling);
 
-/// The counts are the mask's, the budget is exact, padding stays out, no better patch was left behind.
+/// The counts are the mask's, the budget is exact, padding stays out, tokens are merged into kept ones; and
+/// cls leaves no better patch of a partition behind.
 void check_selection(const hired::Selection& kept, std::span<const float> attn_last, int heads,
                      const hired::Tiling& tiling, const hired::PolicyOptions& options);
 
