@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from ..console import loading, option_groups, option_types
 from ..console.terminal import StatusLine, printable
 from ..console.usage import UsageError
+from ..explain.comparison import way
 from ..explain.counts import count_table
 from ..explain.overlay import as_png
 from ..explain.report import Explained, draw_all, draw_one, numbers
@@ -17,15 +19,22 @@ from ..images.data_urls import is_data_url
 from ..images.sources import LoadedImage
 from ..reporting import Table
 from ..selection.budget import TokenBudget
-from ..selection.policies import ALLOCATIONS
+from ..selection.policies import ALLOCATIONS, SELECTIONS
 
 EXAMPLES = """\
 examples:
   hired-gguf explain photo.jpg --mmproj mmproj.gguf
   hired-gguf explain photo.jpg --question "What does the sign say?" --model llava.gguf --mmproj mmproj.gguf
   hired-gguf explain photo.jpg --compare hired,official,uniform --out compared.png
+  hired-gguf explain photo.jpg --compare cls,cen-div --allocation joint --out compared.png
   hired-gguf explain photo.jpg --json - --budget 640
 """
+
+#: What --compare compares: a name, and what it changes.
+WAYS: dict[str, dict[str, Any]] = {
+    **{name: {"allocation": name} for name in ALLOCATIONS},
+    **{name: {"selection": name} for name in SELECTIONS},
+}
 
 
 def add_parser(commands: option_groups.Commands) -> None:
@@ -44,9 +53,9 @@ def add_parser(commands: option_groups.Commands) -> None:
     add("--question", metavar="Q", help="also ask this question, and write the answer under the drawing")
     add(
         "--compare",
-        type=allocations,
-        metavar="A,...",
-        help=f"draw several allocations side by side: two or more of {', '.join(ALLOCATIONS)}",
+        type=ways,
+        metavar="NAME,...",
+        help=f"draw several allocations or selections side by side: two or more of {', '.join(WAYS)}",
     )
     add(
         "--out",
@@ -66,12 +75,12 @@ def add_parser(commands: option_groups.Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def allocations(text: str) -> list[str]:
-    """Two or more allocations with commas between them."""
+def ways(text: str) -> list[str]:
+    """Two or more allocations or selections with commas between them."""
     names = [name.strip() for name in text.split(",")]
-    if len(names) < 2 or len(set(names)) < len(names) or not set(names) <= set(ALLOCATIONS):
+    if len(names) < 2 or len(set(names)) < len(names) or not set(names) <= set(WAYS):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not two or more of {', '.join(ALLOCATIONS)}, with commas between them"
+            f"{text!r} is not two or more of {', '.join(WAYS)}, with commas between them"
         )
     return names
 
@@ -94,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{str(out)!r} is named for the drawing and for the numbers")
     picture = loading.load_picture(args.image, args)
     budget = args.token_budget
-    wanted = [budget.changed(allocation=name) for name in args.compare or [budget.allocation]]
+    wanted = [budget.changed(**WAYS[name]) for name in args.compare] if args.compare else [budget]
     with StatusLine() as status:
         if args.question is None:
             mmproj = loading.vision_file(args)
@@ -154,7 +163,7 @@ def ask(
     found = []
     with loading.load_model(args, pair, status) as llm:
         for budget in wanted:
-            status.show(f"asking with {budget.allocation}")
+            status.show(f"asking with {budget.allocation}, {budget.selection}")
             answer = llm.ask(picture, args.question, budget=budget, **option_groups.answer_options(args))
             found.append(Explained(answer.selections[0], answer.text))
     return found
@@ -167,7 +176,7 @@ def describe(out: Path, found: list[Explained]) -> list[str]:
         chosen = each.selection
         kept = f"{chosen.visual_tokens} of {chosen.visual_tokens_full} visual tokens"
         header, *rows = count_table(chosen)
-        lines += [Table(f"{chosen.config.allocation}: {kept}", header, tuple(rows)).as_text()]
+        lines += [Table(f"{way(chosen)}: {kept}", header, tuple(rows)).as_text()]
         if each.answer is not None:
             lines.append(f"  answer: {printable(each.answer)}")
         lines.append("")

@@ -11,7 +11,14 @@ from ..images.load import MAX_PIXELS
 from ..model_files.gguf_fields import INT32_MAX
 from ..prompt.templates import BUILT_IN
 from ..selection.budget import DEFAULT
-from ..selection.policies import ALLOCATIONS, NEWLINES, POLICIES, SELECTIONS, meanings
+from ..selection.policies import (
+    ALLOCATIONS,
+    NEWLINES,
+    POLICIES,
+    POLICY_MEANINGS,
+    SELECTIONS,
+    meanings,
+)
 from . import option_types
 
 
@@ -123,7 +130,7 @@ BUDGET = (
     ),
     SharedOption(
         "policy",
-        "all of the following at once: hired is the paper, official the authors' code (default: hired)",
+        f"all of the following at once. {meanings(POLICY_MEANINGS)} (default: hired)",
         choices=tuple(POLICIES),
     ),
     SharedOption(

@@ -23,6 +23,7 @@ BASELINES: dict[str, Choice] = {
 }
 SELECTIONS: dict[str, Choice] = {**CHOOSERS, **BASELINES}
 BUDGETS: tuple[int | float, ...] = (1.0, 0.4, 0.2, 0.1, 0.05)
+LAYERLESS = ("cen-div", "mmtok")  # selections that go by rows alone
 OTHER_LAYERS: tuple[Layers, ...] = ((-1, -1), (0, -2))  # the last allots too; the one before it picks
 
 
@@ -108,10 +109,11 @@ class Configuration:
             return Configuration(1.0, selection="none")
         if self.full:
             return Configuration(1.0, newlines=self.token_budget.newlines)
-        uniform = self.token_budget.allocation == "uniform"
-        allots = FIRST_AND_LAST[0] if uniform else self.layers[0]
-        picks = FIRST_AND_LAST[1] if self.baseline == "random" else self.layers[1]
-        alpha = DEFAULT_BUDGET.alpha if uniform else self.token_budget.alpha
+        shares_by = ALLOCATIONS[self.token_budget.allocation].layer
+        allots = self.layers[0] if shares_by == "first" else FIRST_AND_LAST[0]
+        chosen_by_layer = self.baseline != "random" and self.selection not in LAYERLESS
+        picks = self.layers[1] if chosen_by_layer or shares_by == "last" else FIRST_AND_LAST[1]
+        alpha = self.token_budget.alpha if shares_by == "first" else DEFAULT_BUDGET.alpha
         return self.changed(alpha=alpha, layers=(allots, picks))
 
 
@@ -149,6 +151,7 @@ def one_at_a_time(executed_layers: int | None = None) -> list[Configuration]:
         layers = distinct([FIRST_AND_LAST, *there], executed_layers)[1:]
     others = [
         *(DEFAULT.changed(allocation=name) for name in ALLOCATIONS),
+        *(DEFAULT.changed(selection=name) for name in CHOOSERS),
         *(DEFAULT.changed(alpha=alpha) for alpha in (0.25, 0.75)),
         DEFAULT.changed(newlines="keep"),
         *(DEFAULT.changed(layers=pair) for pair in layers),

@@ -12,7 +12,7 @@ from ..chat.handler import HiREDChatHandler
 from ..context.visual_rows import Selector
 from ..images.sources import LoadedImage
 from ..selection.budget import TokenBudget
-from ..selection.selection import Selection, select_with_tiling
+from ..selection.selection import Selection
 from ..vision.encoding import EncodedImage, Floats
 from .configuration import Configuration
 from .layers import FIRST_AND_LAST
@@ -20,10 +20,10 @@ from .layers import FIRST_AND_LAST
 
 @dataclass(frozen=True)
 class RandomTokens:
-    """Keeps as many tokens of each partition as HiRED would, at random: what any selection must beat.
+    """Keeps as many tokens of each partition as the budget's selection would, at random: what it must beat.
 
-    Random numbers stand for the last layer's attention. ``name`` (the picture's) and ``seed`` decide
-    them; the tokens of a smaller budget are among those of a larger one.
+    ``name`` (the picture's) and ``seed`` decide the random numbers. Where partitions share alike, the tokens
+    of a smaller budget are among those of a larger one.
     """
 
     name: str
@@ -31,10 +31,13 @@ class RandomTokens:
 
     def __call__(self, image: EncodedImage, config: TokenBudget) -> Selection:
         """The selection of one image."""
-        first, last = image.attention_first[:, :, 1:], image.attention_last[:, :, 1:]
+        ours = image.select_with(config)
         rng = np.random.default_rng(list(f"{self.seed}/{self.name}".encode()))
-        noise = rng.random((len(last), 1, last.shape[2]), np.float32)
-        return select_with_tiling(first, np.broadcast_to(noise, last.shape), image.tiling, config)
+        noise = rng.random((len(ours.mask), 1, ours.mask.shape[1]), np.float32)[:, 0]
+        if config.allocation != "official":  # which takes padding for tokens
+            noise[ours.padding] = -1
+        ranks = np.argsort(np.argsort(-noise, axis=1, kind="stable"), axis=1)
+        return ours.with_mask(ranks < ours.counts[:, None])
 
 
 @dataclass(frozen=True, eq=False)

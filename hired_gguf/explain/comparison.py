@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..images.sources import ImageSource
-from ..selection.policies import ALLOCATIONS
+from ..selection.policies import ALLOCATIONS, SELECTIONS
 from ..selection.selection import Selection
 from .blocks import FAINT, HEADING, TITLE, framed, grid, paragraph, stack
 from .legend import legend
@@ -32,7 +32,7 @@ def draw_comparison(
         [paragraph(text, width, HEADING) for text in captions],
     ]
     body = grid([row for row in rows if row], GAP, GAP // 2)
-    title = f"The same budget, {selections[0].config.budget}, shared out in different ways"
+    title = f"The same budget, {selections[0].config.budget}, spent in different ways"
     words = [(title, TITLE), (caption, HEADING)]
     parts = [paragraph(text, body.width, size) for text, size in words if text]
     parts += [body, legend(body.width, selections, with_heat=False)]
@@ -40,7 +40,16 @@ def draw_comparison(
 
 
 def _head(selection: Selection, width: int) -> Image.Image:
-    allocation = selection.config.allocation
-    name = f"{allocation}: {selection.visual_tokens:,} of {selection.visual_tokens_full:,} visual tokens"
-    meaning = paragraph(ALLOCATIONS[allocation].meaning, width, colour=FAINT)
-    return stack([paragraph(name, width, HEADING), meaning], 6)
+    kept = f"{selection.visual_tokens:,} of {selection.visual_tokens_full:,} visual tokens"
+    meanings = (
+        ALLOCATIONS[selection.config.allocation].meaning,
+        SELECTIONS[selection.config.selection].meaning,
+    )
+    words = [paragraph(text, width, colour=FAINT) for text in meanings]
+    return stack([paragraph(f"{way(selection)}: {kept}", width, HEADING), *words], 6)
+
+
+def way(selection: Selection) -> str:
+    """How the budget was spent: the allocation, and the selection if it is another than HiRED's."""
+    config = selection.config
+    return config.allocation if config.selection == "cls" else f"{config.allocation}, {config.selection}"

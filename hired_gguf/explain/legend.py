@@ -14,6 +14,7 @@ from .blocks import BODY, INK, PAPER, font, grid, stack
 from .labels import LINE
 from .shade import PADDING, dimmed, heat_colour
 
+HEAT = "attention or worth, from none to most (of each partition, by its square root)"
 HEIGHT, SWATCH, BAR, GAP = 30, 34, 150, 30
 KEPT = np.array((226.0, 150.0, 110.0))  # of no meaning; its dimmed form must be recognised
 
@@ -26,7 +27,7 @@ def legend(width: int, selections: Sequence[Selection], *, with_heat: bool = Tru
     if any(selection.tiling.partitions > 1 for selection in selections):
         entries.append((_border(), "border of a tile"))
     if with_heat:
-        entries.append((_heat_bar(), "attention, from none to most (of each partition, by its square root)"))
+        entries.append((_heat_bar(), HEAT))
     return _lines([_entry(swatch, words) for swatch, words in entries], width)
 
 

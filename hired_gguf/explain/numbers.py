@@ -35,13 +35,17 @@ def attention_numbers(selection: Selection) -> dict[str, Any]:
 
 
 def selection_numbers(selection: Selection) -> dict[str, Any]:
-    """What was kept. ``kept_ids`` are partition * tokens + patch, in the language model's order."""
+    """What was kept, and what a token was worth to the selection.
+
+    ``kept_ids`` are partition * tokens + patch, in the language model's order.
+    """
     return {
         **asdict(selection.config),
         "visual_tokens": selection.visual_tokens,
         "visual_tokens_full": selection.visual_tokens_full,
         "partitions": [asdict(count) for count in partition_counts(selection)],
         "kept_ids": selection.order.tolist(),
+        "worth": _rounded(selection.worth),
     }
 
 

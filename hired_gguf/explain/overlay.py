@@ -21,8 +21,9 @@ SWAPPED = (
     "goes as padding, and padding stays."
 )
 SINGLE = "There is one partition, so it gets the whole budget."
-FIRST_SHOWN = "Shown: CLS attention of the first layer on the full image."
+ALLOTTED_SHOWN = "Shown: CLS attention of the {} layer on the full image."
 LAST_SHOWN = "Shown: CLS attention of the last layer."
+WORTH_SHOWN = "Shown: what a patch was worth before the first pick."
 STAYS = "Bright patches go to the language model as visual tokens. Dimmed ones are dropped."
 
 
@@ -39,8 +40,10 @@ def overlay(selection: Selection, image: ImageSource, caption: str = "") -> Imag
     allotted = [table] if single else [what_allotted(selection, picture), table]
     panels = [list(row) for row in zip(allotted, chose, stays, strict=True)]
     widths = [max(NARROWEST, *(row[column].width for row in panels)) for column in range(3)]
-    allotted_by = f"{ALLOCATIONS[selection.config.allocation].meaning} {FIRST_SHOWN}"
-    chosen_by = f"{SELECTIONS[selection.config.selection].meaning} {LAST_SHOWN}"
+    allocation, chooser = ALLOCATIONS[selection.config.allocation], SELECTIONS[selection.config.selection]
+    allotted_by = f"{allocation.meaning} {ALLOTTED_SHOWN.format(allocation.layer or 'first')}"
+    by_attention = chooser.by_attention
+    chosen_by = f"{chooser.meaning} {LAST_SHOWN if by_attention else WORTH_SHOWN}"
     texts = [SINGLE if single else allotted_by, chosen_by, STAYS]
     names = ["1  What shared out the budget", "2  What chose the tokens", "3  What stays"]
     heads = [
@@ -58,9 +61,10 @@ def title(selection: Selection) -> str:
     """The outcome in a line."""
     config, (rows, cols) = selection.config, selection.tiling.grid
     tiles = f" and {rows} x {cols} tiles" if rows else ""
+    chooser = "" if config.selection == "cls" else f", selection {config.selection}"
     return (
         f"{selection.visual_tokens:,} of {selection.visual_tokens_full:,} visual tokens stay "
-        f"(budget {config.budget}, allocation {config.allocation}; full image{tiles})"
+        f"(budget {config.budget}, allocation {config.allocation}{chooser}; full image{tiles})"
     )
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 from ..errors import InputError
 from ..images.load import MAX_PIXELS, load_image
 from ..images.sources import ImageSource
+from ..selection.policies import ALLOCATIONS
 from ..selection.selection import Selection
 from .counts import partition_counts, partition_names
 from .labels import Region, band_regions, draw_regions, picture_regions, tile_regions
@@ -28,16 +29,18 @@ def require_picture(selection: Selection, image: ImageSource) -> Image.Image:
 
 
 def what_allotted(selection: Selection, picture: Image.Image) -> Image.Image:
-    """First-layer attention of the full image, with what each tile got for its region of it."""
+    """The attention on the full image that shares went by, with what each tile got for its region of it."""
     tiling = selection.tiling
-    values = full_raster(strengths(selection.attention_first, selection.padding), tiling)
+    last = ALLOCATIONS[selection.config.allocation].layer == "last"
+    attention = selection.attention_last if last else selection.attention_first
+    values = full_raster(strengths(attention, selection.padding), tiling)
     panel = heat(full_picture(picture, tiling), values, full_raster(selection.padding, tiling))
     return draw_regions(panel, _sources(selection))
 
 
 def _sources(selection: Selection) -> list[Region]:
-    """The region that each tile's share comes from; none if shares are even."""
-    if selection.config.allocation == "uniform" or selection.tiling.partitions == 1:
+    """The region that each tile's share comes from; none if attention has no say in it."""
+    if not ALLOCATIONS[selection.config.allocation].layer or selection.tiling.partitions == 1:
         return []
     words = [f"{count.name}: {count.allotted}" for count in partition_counts(selection)[1:]]
     official = selection.config.allocation == "official"
@@ -45,9 +48,9 @@ def _sources(selection: Selection) -> list[Region]:
 
 
 def what_chose(selection: Selection, picture: Image.Image) -> list[Image.Image]:
-    """Last-layer attention: the full image, and the tiles if there are any."""
+    """What the selection found each token worth: the full image, and the tiles if there are any."""
     tiling = selection.tiling
-    values = strengths(selection.attention_last, selection.padding)
+    values = strengths(selection.worth, selection.padding)
     full = heat(
         full_picture(picture, tiling), full_raster(values, tiling), full_raster(selection.padding, tiling)
     )

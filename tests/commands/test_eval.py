@@ -38,7 +38,7 @@ def test_malformed_files_and_options_are_wrong_usage(tmp_path, run):
     assert code == 2
     assert "gone.jsonl' cannot be read: No such file or directory" in err
     for option, value, message in (
-        ("--selections", "cls,best", "'best' is none of cls, random, none"),
+        ("--selections", "cls,best", "'best' is none of cls, scope, "),
         ("--allocations", "hired,", "'' is none of hired, official, uniform"),
         ("--alpha", "0.5,2", "'2' is not a number from 0 to 1"),
         ("--budgets", "0", "'0' is neither a fraction"),

@@ -94,7 +94,7 @@ def test_a_model_with_one_layer(run, tmp_path):
     one = rewrite(MMPROJ, tmp_path / "one.gguf", keys={"clip.vision.feature_layer": [1]})
     code, out, _ = run("--json", "-", mmproj=one)
     assert code == 0
-    assert [c["layers"] for c in json.loads(out)["configurations"]] == [[0, -1]] * 15
+    assert [c["layers"] for c in json.loads(out)["configurations"]] == [[0, -1]] * 22
     code, _, err = run("--layers", "0:-2", mmproj=one)
     assert code == 2
     assert "0:-2 asks for layer -2, and the number of layers that the model executes is 1" in err

@@ -21,7 +21,14 @@ def rows(title):
 def test_every_name_is_there(title):
     name = {"newlines": "NEWLINES"}.get(title, f"{title.upper()}S")
     choices = getattr(policies, name)
-    assert rows(title) == [[key, choice.meaning, choice.source] for key, choice in choices.items()]
+    assert [row[:3] for row in rows(title)] == [
+        [key, choice.meaning, choice.source] for key, choice in choices.items()
+    ]
+
+
+def test_the_page_says_what_a_selection_is_made_from():
+    made_from = {row[0]: row[3].split(", ") for row in rows("selection")}
+    assert made_from == {key: list(choice.needs) for key, choice in policies.SELECTIONS.items()}
 
 
 def test_every_policy_is_there():

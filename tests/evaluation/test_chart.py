@@ -7,7 +7,7 @@ from hired_gguf.evaluation import chart, one_at_a_time
 
 def test_policies_of_the_chart_can_be_told_apart():
     policies = {c.policy for c in one_at_a_time() if not c.full and c.selection != "none"}
-    assert len(policies) == 9
+    assert len(policies) == 16
     assert len({chart.style(i) for i in range(40)}) == 40
 
 

@@ -12,7 +12,7 @@ from hired_gguf.selection.budget import ALLOCATIONS
 
 def test_default_varies_one_option_at_a_time():
     found = one_at_a_time()
-    assert len(found) == len(set(found)) == 17
+    assert len(found) == len(set(found)) == 24
     middle = Configuration()
     assert middle in found
     for one in (c for c in found if c.selection == "cls" and c.token_budget.budget == 0.2):
@@ -27,12 +27,12 @@ def test_default_varies_one_option_at_a_time():
 def test_lists_give_every_combination_once():
     found = cross_product((1.0, 0.2), tuple(ALLOCATIONS), ("cls", "random"), ("drop", "keep"), (0.25, 0.5))
     small = [c for c in found if c.token_budget.budget == 0.2]
-    assert len(small) == 2 * 2 * (2 + 2 + 1)  # uniform allocation has no alpha
+    assert len(small) == 2 * 2 * (2 + 2 + 3)  # uniform, globalcom2 and joint have no alpha
     full = [c for c in found if c.full]
     rules = {c.token_budget.newlines for c in full}
     assert rules == {"drop", "keep"}  # all that a full budget leaves to choose
     assert len(full) == 2
-    assert len(found) == len(set(found)) == 20 + 2 + 8
+    assert len(found) == len(set(found)) == 28 + 2 + 8
 
 
 def test_no_picture_is_one_configuration():
@@ -42,7 +42,11 @@ def test_no_picture_is_one_configuration():
 @pytest.mark.parametrize(
     ("error", "options", "message"),
     [
-        (InputError, {"selection": "best"}, r"selection is 'best'; allowed: cls, random, none"),
+        (
+            InputError,
+            {"selection": "best"},
+            r"selection is 'best'; allowed: cls, .*, random, none",
+        ),
         (BudgetError, {"budget": 0.0}, r"budget is 0.0"),
         (BudgetError, {"allocation": "mine"}, r"allocation is 'mine'"),
         (BudgetError, {"alpha": 2}, r"alpha is 2"),
@@ -102,4 +106,4 @@ def test_default_list_leaves_out_layers_that_are_not_there(executed, left):
     """And (-1, -1) where the only layer is the first and the last."""
     found = one_at_a_time(executed)
     assert [c.layers for c in found if c.layers != (0, -1)] == left
-    assert len(found) == 15 + len(left)
+    assert len(found) == 22 + len(left)

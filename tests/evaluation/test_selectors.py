@@ -71,7 +71,7 @@ def test_the_layers_allot_and_pick(fresh, encoder, layers, allocation):
     np.testing.assert_array_equal(selection.packing, right.packing)
     np.testing.assert_array_equal(selection.counts, right.counts)
     hired = encoder.encode(photo("coffee")).select(0.25, allocation=allocation)
-    unused = allocation == "uniform" and layers[1] in (-1, 2)
+    unused = ALLOCATIONS[allocation].layer != "first" and layers[1] in (-1, 2)
     assert np.array_equal(selection.mask, hired.mask) == unused
 
 
