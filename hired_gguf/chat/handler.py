@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import llama_cpp
@@ -24,13 +25,15 @@ from ..native.pair import require_sound_text
 from ..native.process import NativeLock, in_stale_fork, note_threads_of
 from ..progress import Progress
 from ..prompt.families import ModelFacts
-from ..prompt.messages import ImagePart, Messages, parse_messages
+from ..prompt.messages import ImagePart, Messages, Turn, parse_messages
 from ..prompt.templates import ChatTemplate, Template, choose_template, named_template, render
 from ..prompt.tokens import PromptTokenizer, Segment
 from ..selection.budget import DEFAULT, BudgetOptions, TokenBudget
+from ..selection.policies import SELECTIONS
 from ..vision.cache import EncodingCache, encoder_identity
 from ..vision.encoder import VisionEncoder
 from ..vision.encoding import EncodedImage, TiledPicture
+from .question import question_rows
 from .request import read_request
 from .stream import generate
 
@@ -160,8 +163,12 @@ class HiREDChatHandler:
             request = read_request(llama, self.token_budget, options)
             tokenizer = PromptTokenizer(llama)
             template = self._template_of(llama, tokenizer)
-            segments = _tokenise(tokenizer, template, messages, request.variables)
-            prompt = self._prefill(llama, segments, request.budget, selector, run, fresh=fresh)
+            turns = parse_messages(messages)
+            segments = _tokenise(tokenizer, template, turns, request.variables)
+            pictures = self._pictures(tokenizer, turns, segments, request.budget)
+            prompt = self._prefill(
+                llama, segments, pictures, request.budget, selector=selector, run=run, fresh=fresh
+            )
             return generate(llama, prompt, request, template.stop, run, stream=stream)
 
     def _template_of(self, llama: llama_cpp.Llama, tokenizer: PromptTokenizer) -> ChatTemplate:
@@ -179,15 +186,14 @@ class HiREDChatHandler:
         self,
         llama: llama_cpp.Llama,
         segments: Sequence[Segment],
+        pictures: Sequence[TiledPicture],
         budget: TokenBudget,
+        *,
         selector: Selector,
         run: Run,
-        *,
         fresh: bool,
     ) -> Prefill:
-        """The way of the paper: open the pictures, require room, encode, select and pack, prefill."""
-        sources = [segment.source for segment in segments if isinstance(segment, ImagePart)]
-        pictures = [self._open_picture(llama, source) for source in sources]
+        """The way of the paper: require room, encode, select and pack, prefill."""
         require_room(llama, _text_tokens(segments), pictures, budget)
         encoder = CachedEncoder(self.load, self._cache, self._identity)
         rows = visual_rows(encoder, pictures, budget, selector, run=run, on_progress=self.on_progress)
@@ -196,6 +202,23 @@ class HiREDChatHandler:
         prompt = prefill(llama, evaluable, run.timings, self.on_progress, fresh=fresh)
         run.reused_tokens = prompt.reused
         return prompt
+
+    def _pictures(
+        self,
+        tokenizer: PromptTokenizer,
+        turns: Sequence[Turn],
+        segments: Sequence[Segment],
+        budget: TokenBudget,
+    ) -> list[TiledPicture]:
+        """The pictures of a prompt, with what is asked about each if the selection goes by it."""
+        parts = [segment for segment in segments if isinstance(segment, ImagePart)]
+        pictures = [self._open_picture(tokenizer.llama, part.source) for part in parts]
+        if "question" not in SELECTIONS[budget.selection].needs:
+            return pictures
+        return [
+            replace(picture, question=question_rows(tokenizer, turns, part))
+            for picture, part in zip(pictures, parts, strict=True)
+        ]
 
     def _open_picture(self, llama: llama_cpp.Llama, source: ImageSource) -> TiledPicture:
         """Load and tile. Raises ImageError, ModelMismatchError."""
@@ -206,12 +229,12 @@ class HiREDChatHandler:
 
 
 def _tokenise(
-    tokenizer: PromptTokenizer, template: ChatTemplate, messages: Messages, variables: Mapping[str, Any]
+    tokenizer: PromptTokenizer, template: ChatTemplate, turns: Sequence[Turn], variables: Mapping[str, Any]
 ) -> list[Segment]:
     """Token ids and image parts in the order of the prompt. Raises PromptError."""
     llama = tokenizer.llama
     bos, eos = tokenizer.text_of(llama.token_bos()), tokenizer.text_of(llama.token_eos())
-    segments = tokenizer(render(template, parse_messages(messages), bos, eos, variables))
+    segments = tokenizer(render(template, turns, bos, eos, variables))
     if not segments or isinstance(segments[-1], ImagePart):
         raise PromptError("the chat template puts no text after the last image: nothing to answer")
     return segments

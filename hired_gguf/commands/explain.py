@@ -102,8 +102,7 @@ def run(args: argparse.Namespace) -> int:
     if out == args.json:
         raise UsageError(f"{str(out)!r} is named for the drawing and for the numbers")
     picture = loading.load_picture(args.image, args)
-    budget = args.token_budget
-    wanted = [budget.changed(**WAYS[name]) for name in args.compare] if args.compare else [budget]
+    wanted = budgets(args)
     with StatusLine() as status:
         if args.question is None:
             mmproj = loading.vision_file(args)
@@ -121,6 +120,16 @@ def run(args: argparse.Namespace) -> int:
         write_whole(args.json, json.dumps(report) + "\n")
     print(json.dumps(report) if args.json == "-" else "\n".join(describe(out, found)))
     return 0
+
+
+def budgets(args: argparse.Namespace) -> list[TokenBudget]:
+    """What is drawn. Raises UsageError for a selection that goes by a question, without one."""
+    budget = args.token_budget
+    wanted = [budget.changed(**WAYS[name]) for name in args.compare] if args.compare else [budget]
+    for name in (each.selection for each in wanted):
+        if args.question is None and "question" in SELECTIONS[name].needs:
+            raise UsageError(f"selection {name} goes by what is asked: give --question")
+    return wanted
 
 
 def default_name(image: str) -> Path:

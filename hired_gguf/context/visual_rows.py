@@ -81,7 +81,7 @@ def visual_rows(
         )
         started = time.perf_counter()
         with calling_back():
-            selection = select(image, config)
+            selection = select(image.asked(picture.question), config)
         kept = image.pack(selection)
         run.selections.append(selection)
         run.timings.select_s += time.perf_counter() - started

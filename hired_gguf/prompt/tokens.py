@@ -52,13 +52,13 @@ class PromptTokenizer:
             if isinstance(unit, str):
                 plain += unit
                 continue
-            _extend(segments, self._encode(plain))
+            _extend(segments, self.encode(plain))
             plain = ""
             if isinstance(unit, ImagePart):
                 segments.append(unit)
             else:
                 _extend(segments, [unit.id])
-        _extend(segments, self._encode(plain))
+        _extend(segments, self.encode(plain))
         return self._with_bos(segments)
 
     def _units(self, pieces: Iterable[str | Part]) -> Iterable[Unit]:
@@ -70,7 +70,8 @@ class PromptTokenizer:
             else:
                 yield from partition(piece, self._longest_first)
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
+        """The token ids of plain text, none of them special."""
         return list(self.llama.tokenize(text.encode(), add_bos=False, special=False)) if text else []
 
     def _with_bos(self, segments: list[Segment]) -> list[Segment]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,10 @@ class EncodedImage:
         rows = self.projected if "rows" in SELECTIONS[config.selection].needs else None
         return select_with_tiling(first, last, self.tiling, config, rows=rows, question=self.question)
 
+    def asked(self, question: Floats | None) -> EncodedImage:
+        """This image with the question [words, D_text] that is asked about it."""
+        return replace(self, question=question)
+
     def pack(self, selection: Selection | None = None) -> Floats:
         """The rows [n, D_text] that the language model sees, in its order.
 
@@ -104,10 +108,14 @@ class Encoding(EncodedImage):
 
 @dataclass(frozen=True, eq=False)
 class TiledPicture:
-    """A picture that was loaded, upright and RGB, and how the model cuts it: found once, handed on."""
+    """A picture that was loaded, upright and RGB, and how the model cuts it: found once, handed on.
+
+    ``question`` is what `EncodedImage.question` will be.
+    """
 
     image: Image.Image
     tiling: core.Tiling
+    question: Floats | None = None
 
     @classmethod
     def of(cls, image: Image.Image, info: MmprojInfo) -> TiledPicture:
