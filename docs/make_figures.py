@@ -14,6 +14,7 @@ from hired_gguf.explain import blocks
 from hired_gguf.explain.panels import kept_panels
 from hired_gguf.images.load import load_image
 from hired_gguf.scenes import make_scene
+from hired_gguf.selection.policies import SELECTIONS
 
 OUT = Path(__file__).parent / "pictures"
 SEED = 2026
@@ -24,7 +25,9 @@ EXPLAINED = (
 )
 EXAMPLE = "signs.png"  # the first picture itself, for the commands in README
 KEPT = "kept.png"  # the first picture beside what stays of it, for the top of README
-PANEL = 400  # pixels of a panel's height
+CHOOSING = "choosing.png"  # the first picture under each selection, for docs/choosing.md
+CHOOSING_BUDGET = 0.1
+PANEL, SMALL = 400, 260  # pixels of a panel's height
 
 
 def kept(selection: Selection, picture: Image.Image) -> Image.Image:
@@ -38,9 +41,25 @@ def kept(selection: Selection, picture: Image.Image) -> Image.Image:
     return blocks.framed(blocks.grid([[titled(*panel) for panel in panels.items()]], 24, 0), 12)
 
 
-def titled(title: str, panel: Image.Image) -> Image.Image:
+def choosing(llm: LlavaNext, picture: Image.Image, question: str) -> Image.Image:
+    """What each selection keeps: by the paper's shares, and by one run over all partitions."""
+    rows = []
+    for name in SELECTIONS:
+        row = []
+        for allocation in ("hired", "joint"):
+            options = {"budget": CHOOSING_BUDGET, "allocation": allocation, "selection": name}
+            (selection,) = llm.ask(picture, question, max_tokens=1, **options).selections
+            full, tiles = kept_panels(selection, picture)
+            counts = selection.counts[0], selection.counts[1:].sum()
+            row += [titled(f"{name}, {allocation}: {counts[0]} of the full image", full, SMALL)]
+            row += [titled(f"\n{counts[1]} of the tiles", tiles, SMALL)]
+        rows.append(row)
+    return blocks.framed(blocks.grid(rows, 24, 18), 12)
+
+
+def titled(title: str, panel: Image.Image, height: int = PANEL) -> Image.Image:
     """A panel in the height that all have, below its title."""
-    panel = panel.resize((round(panel.width * PANEL / panel.height), PANEL), Image.Resampling.LANCZOS)
+    panel = panel.resize((round(panel.width * height / panel.height), height), Image.Resampling.LANCZOS)
     return blocks.stack([blocks.paragraph(title, panel.width), panel], 6)
 
 
@@ -62,6 +81,7 @@ def main() -> None:
             if file == EXPLAINED[0][0]:
                 picture.save(OUT / EXAMPLE, optimize=True)
                 save(kept(chosen, picture), KEPT)
+                save(choosing(llm, picture, question), CHOOSING)
 
 
 if __name__ == "__main__":
