@@ -70,7 +70,8 @@ class LlavaNext(Closing):
     it, are those of `TokenBudget.changed`; ``template``, ``allow_http``, ``max_pixels``, ``on_progress``,
     ``cache_bytes`` and ``cache_dir`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones
     included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for
-    one; ``device`` is the encoder's. Other options go to ``llama_cpp.Llama``.
+    one; ``device`` is the encoder's. ``flash_attn`` is on for a language model on the CPU unless it is
+    given: a prompt is read a sixth sooner, a token of the answer comes a twentieth later. Other options go to ``llama_cpp.Llama``.
 
     Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded, NativeError if
     llama.cpp cannot load the model or give it a context of that size, TypeError for an unknown option.
@@ -94,6 +95,7 @@ class LlavaNext(Closing):
         self.handler = HiREDChatHandler(mmproj, **own)
         check_pair_runs(model, self.handler.info, n_gpu_layers)
         threads = own.get("n_threads")
+        given.setdefault("flash_attn", not on_gpu(n_gpu_layers))
         with fast_cpu():
             self._llama: llama_cpp.Llama | None = load_llama(
                 os.fspath(model),

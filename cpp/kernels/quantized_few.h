@@ -24,14 +24,6 @@ void prefetch(Bytes stretch) {
     }
 }
 
-/// What the bias or the minima of a stretch take off: eight groups in eight lanes. `sums` are a row's.
-template <class Type>
-__m256 take_off(const std::int32_t* sums, int half, __m256 scales_or_mins) {
-    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + 8 * half));
-    const __m256 amount = Type::kMins ? _mm256_castsi256_ps(bits) : _mm256_cvtepi32_ps(bits);
-    return _mm256_mul_ps(amount, scales_or_mins);
-}
-
 /// The scales of a part in 8 lanes: of a group each, or of two.
 template <class Type>
 __m256 scales_of_part(const float* scales, int part) {
@@ -40,56 +32,59 @@ __m256 scales_of_part(const float* scales, int part) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(first), last, 1);
 }
 
+/// Eight numbers, of which `parts` are there; 0 for the others.
+template <bool Whole, class Number>
+__m256i load_parts(const Number* p, int parts) {
+    if constexpr (Whole) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i there =
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(parts), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm256_maskload_epi32(reinterpret_cast<const int*>(p), there);
+}
+
+template <class Type>
+constexpr int kGroups = kStretch / Type::kGroup;
+
+/// Writes what the groups of a stretch are multiplied by, for one row. A K type's stretch has one scale of x,
+/// which is left to the end; else each part has its own. Returns what the bias or the minima take off, in
+/// eight lanes.
+template <class Type, bool Whole>
+__m256 find_factors(Bytes w, const RowTile& x, int start, int parts, float* factors) {
+    const std::int32_t* sums = x.sums + start / kSummed<Type>;
+    __m256 taken_off = _mm256_setzero_ps();
+    HIRED_UNROLL
+    for (int half = 0; half < kGroups<Type> / 8; ++half) {
+        __m256 scales = Type::scales(w, half, parts);
+        if constexpr (kUnit<Type> == kPart) {
+            const __m256i own = load_parts<Whole>(x.scales + start / kPart, parts);
+            scales = _mm256_mul_ps(scales, _mm256_castsi256_ps(own));
+        }
+        _mm256_store_ps(factors + 8 * half, scales);
+        if constexpr (!Type::kMins) {
+            const __m256i taken = load_parts<Whole>(sums + 8 * half, parts);
+            taken_off = _mm256_fmadd_ps(_mm256_cvtepi32_ps(taken), scales, taken_off);
+        }
+    }
+    if constexpr (Type::kMins) {
+        taken_off = _mm256_mul_ps(_mm256_castsi256_ps(load_parts<true>(sums, parts)), Type::mins(w));
+    }
+    return taken_off;
+}
+
 /// Products of one stretch of weights and of each row: eight lanes whose sum is it.
 template <class Simd, class Type, int Rows, bool Whole>
 void multiply_stretch(Bytes w, const RowTile (&x)[Rows], int start, int parts, __m256 (&total)[Rows]) {
-    constexpr int kGroups = kStretch / Type::kGroup;
-    alignas(32) float scales[kGroups];
-    __m256 eights[kGroups / 8];
-    HIRED_UNROLL
-    for (int half = 0; half < kGroups / 8; ++half) {
-        eights[half] = Type::scales(w, half, parts);
-        _mm256_store_ps(scales + 8 * half, eights[half]);
-    }
+    alignas(32) float factors[Rows][kGroups<Type>];
     __m256 unit[Rows];
     HIRED_UNROLL
-    for (int r = 0; r < Rows; ++r) {
-        const std::int32_t* sums = x[r].sums + start / kSummed<Type>;
-        if constexpr (Type::kMins) {
-            unit[r] = take_off<Type>(sums, 0, Type::mins(w));
-        } else if constexpr (kUnit<Type> == kStretch) {
-            unit[r] = take_off<Type>(sums, 0, eights[0]);
-            HIRED_UNROLL
-            for (int half = 1; half < kGroups / 8; ++half) {
-                unit[r] = _mm256_add_ps(unit[r], take_off<Type>(sums, half, eights[half]));
-            }
-        } else {
-            alignas(32) float own[8] = {};
-            alignas(32) std::int32_t own_sums[8] = {};
-            const float* x_scales = x[r].scales + start / kPart;
-            if constexpr (Whole) {
-                _mm256_store_ps(own, _mm256_loadu_ps(x_scales));
-                unit[r] = _mm256_mul_ps(take_off<Type>(sums, 0, eights[0]), _mm256_load_ps(own));
-            } else {
-                for (int i = 0; i < parts; ++i) own[i] = x_scales[i];
-                for (int i = 0; i < parts; ++i) own_sums[i] = sums[i];
-                unit[r] = _mm256_mul_ps(take_off<Type>(own_sums, 0, eights[0]), _mm256_load_ps(own));
-            }
-        }
-    }
+    for (int r = 0; r < Rows; ++r) unit[r] = find_factors<Type, Whole>(w, x[r], start, parts, factors[r]);
     const auto one_part = [&](int part) {
         const __m256i v = Type::values(w, part);
-        const __m256 s = scales_of_part<Type>(scales, part);
         HIRED_UNROLL
         for (int r = 0; r < Rows; ++r) {
             const auto* bytes = reinterpret_cast<const __m256i*>(x[r].values + start + part * kPart);
-            const __m256 sum =
-                _mm256_cvtepi32_ps(Simd::template dot<Type::kLargest>(v, _mm256_loadu_si256(bytes)));
-            const __m256 factor =
-                kUnit<Type> == kStretch
-                    ? s
-                    : _mm256_mul_ps(s, _mm256_broadcast_ss(x[r].scales + start / kUnit<Type> + part));
-            unit[r] = _mm256_fmadd_ps(sum, factor, unit[r]);
+            const __m256i sum = Simd::template dot<Type::kLargest>(v, _mm256_loadu_si256(bytes));
+            unit[r] =
+                _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scales_of_part<Type>(factors[r], part), unit[r]);
         }
     };
     if constexpr (Whole) {
