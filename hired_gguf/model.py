@@ -70,8 +70,9 @@ class LlavaNext(Closing):
     it, are those of `TokenBudget.changed`; ``template``, ``allow_http``, ``max_pixels``, ``on_progress``,
     ``cache_bytes`` and ``cache_dir`` those of `HiREDChatHandler`. ``n_ctx`` counts tokens, visual ones
     included. ``n_gpu_layers=-1`` puts the whole language model on a GPU if llama-cpp-python was built for
-    one; ``device`` is the encoder's. ``flash_attn`` is on for a language model on the CPU unless it is
-    given: a prompt is read a sixth sooner, a token of the answer comes a twentieth later. Other options go to ``llama_cpp.Llama``.
+    one; ``device`` is the encoder's. ``flash_attn`` is on for a language model on the CPU unless it is given:
+    a prompt is read a sixth sooner, a token of the answer comes a twentieth later. Other options go to
+    ``llama_cpp.Llama``.
 
     Raises ModelFormatError, ModelMismatchError or one of their kind before anything is loaded, NativeError if
     llama.cpp cannot load the model or give it a context of that size, TypeError for an unknown option.

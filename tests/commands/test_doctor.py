@@ -45,8 +45,8 @@ def test_doctor_tells_which_kernel_serves_what(run, healthy, monkeypatch):
     monkeypatch.setattr(hired_gguf._core, "kernels_here", lambda: ["avx512", "avx2"])
     monkeypatch.delenv("HIRED_GGUF_KERNELS", raising=False)
     out = run("doctor")[1]
-    assert "  vision encoder    avx512: a tile 1.8 times as fast as with stock, " in out
-    assert "  Q4_0 model        avx512: a prompt 3.1 times as fast as with stock, a token" in out
+    assert "  vision encoder    avx512: a tile 1.7 times as fast as with stock, " in out
+    assert "  Q4_0 model        avx512: a prompt 2.9 times as fast as with stock, a token" in out
     assert "  Q4_1 model        ggml's, as fast as stock\n" in out
     assert "  hired-gguf's own  avx512; avx2 would run here too\n" in out
     facts = json.loads(run("doctor", "--json")[1])["kernels"]

@@ -12,10 +12,12 @@ from golden_pair import MMPROJ, TEXT, photo
 from paths import ROOT
 
 from hired_gguf import HiredError, TokenBudget
+from hired_gguf.bench.pair import Files, StandIn
 from hired_gguf.cli import build_parser, main
 from hired_gguf.commands import bench
 from hired_gguf.console import option_sources
 from hired_gguf.console.option_table import SHARED
+from hired_gguf.console.terminal import StatusLine
 
 COFFEE = str(photo("coffee"))
 ASK = ("ask", COFFEE, "q")
@@ -284,11 +286,14 @@ def test_a_wrong_variable_is_told(monkeypatch, capsys, name, text, told):
 
 def test_quick_bench_minds_only_a_model_of_the_command_line(write, monkeypatch, capsys):
     path = write(f"model = '{TEXT}'\nmmproj = '{MMPROJ}'")
-    monkeypatch.setattr(bench, "stand_in", lambda quick, *_: ("small", "pair") if quick else None)
-    assert bench.pair_of(filled("bench", "--quick", "--config", path)) == ("small", "pair")
-    assert bench.pair_of(filled("bench", "--config", path)) == (TEXT, MMPROJ)
+    small = Files({}, MMPROJ)
+    monkeypatch.setattr(StandIn, "pair", lambda self, _: small)
+    given = bench.files_of(filled("bench", "--config", path), 1, StatusLine())
+    assert list(given.texts.values()) == [TEXT]
+    assert given.mmproj == MMPROJ
+    assert bench.files_of(filled("bench", "--quick", "--config", path), 1, StatusLine()) is small
     told = refused(capsys, "bench", "--quick", "--config", path, "--mmproj", str(MMPROJ))
-    assert "--quick brings a small pair of its own" in told
+    assert "--quick measures random weights of its own" in told
 
 
 # doctor
