@@ -3,9 +3,9 @@
 `python benchmarks/kernels.py TEXT.gguf... [--rounds 5] [--threads 2] [--kernels avx512,avx2]`
 
 `hired-gguf bench --layers 4 --types q4_0,q4_k_m` leaves fitting files in the cache folder.
-Of each file stock llama-cpp-python is loaded with its defaults and with use_extra_bufts=False, then with each of
-our kernels, without and with flash attention (which LlavaNext turns on). "ratio" is the median of the rounds'
-ratios to stock's defaults. `python benchmarks/kernels.py MMPROJ.gguf...` times a tile in the same way.
+Of each file stock llama-cpp-python is loaded with its defaults and with use_extra_bufts=False, then with each
+of our kernels, without and with flash attention (which LlavaNext turns on). "ratio" is the median of the
+rounds' ratios to stock's defaults. `python benchmarks/kernels.py MMPROJ.gguf...` times a tile so.
 """
 
 from __future__ import annotations

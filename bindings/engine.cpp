@@ -49,7 +49,7 @@ FloatArray image_newline(const VisionModel& model) {
     return to_array<FloatArray>(std::move(row), {n});
 }
 
-FloatArray dequantize(const std::string& type, Bytes rows) {
+FloatArray dequantize(const std::string& type, const Bytes& rows) {
     const std::size_t count = rows.shape(0);
     std::vector<float> numbers = dequantize_rows(type, {rows.data(), rows.size()}, rows.shape(1));
     const std::size_t width = count == 0 ? 0 : numbers.size() / count;

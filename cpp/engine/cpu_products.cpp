@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 #include <map>
-#include <optional>
+#include <memory>
+#include <utility>
 
 #include "kernels/kernels.h"
 
@@ -18,25 +20,16 @@
 namespace hired {
 namespace {
 
-std::optional<QuantizedType> quantized_type(ggml_type type) {
-    switch (type) {
-        case GGML_TYPE_Q3_K:
-            return QuantizedType::q3_k;
-        case GGML_TYPE_Q4_0:
-            return QuantizedType::q4_0;
-        case GGML_TYPE_Q4_K:
-            return QuantizedType::q4_k;
-        case GGML_TYPE_Q5_0:
-            return QuantizedType::q5_0;
-        case GGML_TYPE_Q5_K:
-            return QuantizedType::q5_k;
-        case GGML_TYPE_Q6_K:
-            return QuantizedType::q6_k;
-        case GGML_TYPE_Q8_0:
-            return QuantizedType::q8_0;
-        default:
-            return std::nullopt;
-    }
+constexpr std::pair<ggml_type, QuantizedType> kTypes[] = {
+    {GGML_TYPE_Q3_K, QuantizedType::q3_k}, {GGML_TYPE_Q4_0, QuantizedType::q4_0},
+    {GGML_TYPE_Q4_K, QuantizedType::q4_k}, {GGML_TYPE_Q5_0, QuantizedType::q5_0},
+    {GGML_TYPE_Q5_K, QuantizedType::q5_k}, {GGML_TYPE_Q6_K, QuantizedType::q6_k},
+    {GGML_TYPE_Q8_0, QuantizedType::q8_0},
+};
+
+// Where in the table; its end for others.
+auto find_type(ggml_type type) {
+    return std::ranges::find(kTypes, type, &std::pair<ggml_type, QuantizedType>::first);
 }
 
 bool is_plain(const ggml_tensor* t) {
@@ -47,7 +40,7 @@ bool is_plain(const ggml_tensor* t) {
 QuantizedProduct product_of(const ggml_tensor* y, void* quantized) {
     const ggml_tensor* w = y->src[0];
     const ggml_tensor* x = y->src[1];
-    return {.type = *quantized_type(w->type),
+    return {.type = find_type(w->type)->second,
             .rows = static_cast<int>(x->ne[1]),
             .columns = static_cast<int>(w->ne[1]),
             .depth = static_cast<int>(w->ne[0]),
@@ -101,9 +94,9 @@ class Products final : public ggml::cpu::tensor_traits {
 // Never destroyed: a graph may be computed until the process ends.
 Products* products_of(const Kernels& kernels) {
     static auto& all = *[] {
-        auto* made = new std::map<const Kernels*, Products>;
+        auto made = std::make_unique<std::map<const Kernels*, Products>>();
         for (const Kernels* k : kernels_here()) made->try_emplace(k, *k);
-        return made;
+        return made.release();
     }();
     return &all.at(&kernels);
 }
@@ -140,14 +133,15 @@ ggml_backend_buffer_type_t hooked_type() {
 void hook(ggml_backend_buffer_type& type, KernelsOfBuffer kernels_of) {
     std::atomic_ref<void*> owner(type.context);
     auto* next = static_cast<ggml::cpu::extra_buffer_type*>(owner.load());
-    owner.store(static_cast<ggml::cpu::extra_buffer_type*>(new Hook(kernels_of, next)));
+    ggml::cpu::extra_buffer_type* first = std::make_unique<Hook>(kernels_of, next).release();  // for ever
+    owner.store(first);
 }
 
 }  // namespace
 
 bool can_multiply(const ggml_tensor* op) {
     const ggml_tensor* w = op->src[0];
-    return op->op == GGML_OP_MUL_MAT && quantized_type(w->type) && ggml_is_contiguous(w) &&
+    return op->op == GGML_OP_MUL_MAT && find_type(w->type) != std::end(kTypes) && ggml_is_contiguous(w) &&
            ggml_is_matrix(w) && is_plain(op->src[1]) && is_plain(op);
 }
 

@@ -14,9 +14,10 @@ struct VisionOptions {
     std::string device = "auto";           // see find_device
     int n_threads = 0;                     // 0: one per hardware thread
     std::string flash_attention = "auto";  // "auto", "on" or "off"
-    std::string kernels{};                 // the name of those of cpp/kernels for the CPU; empty: ggml's
-    int layers = 0;                        // blocks to run; 0: all, or up to clip.vision.feature_layer
-    bool verbose = false;                  // clip's own log to stderr
+    // The name of those of cpp/kernels for the CPU; empty: ggml's. GCC warns without the braces.
+    std::string kernels{};  // NOLINT(readability-redundant-member-init)
+    int layers = 0;         // blocks to run; 0: all, or up to clip.vision.feature_layer
+    bool verbose = false;   // clip's own log to stderr
 };
 
 /// Arrays are C-contiguous float32; P partitions, N tokens each.

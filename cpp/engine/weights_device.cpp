@@ -3,6 +3,7 @@
 #include <ggml-backend-impl.h>
 
 #include <map>
+#include <memory>
 
 #include "engine/cpu_products.h"
 #include "kernels/kernels.h"
@@ -76,9 +77,11 @@ ggml_backend_t make_backend(ggml_backend_dev_t device, const char*) {
                              0x75, 0x66, 0x2d, 0x77, 0x67, 0x68, 0x74, 0x73};
     ggml_backend_i iface{};
     iface.get_name = [](ggml_backend_t) { return kName; };
-    iface.free = [](ggml_backend_t backend) { delete backend; };
+    iface.free = [](ggml_backend_t backend) { const std::unique_ptr<ggml_backend> owned(backend); };
     iface.graph_compute = [](ggml_backend_t, ggml_cgraph*) { return GGML_STATUS_FAILED; };
-    return new ggml_backend{.guid = &guid, .iface = iface, .device = device, .context = nullptr};
+    auto backend = std::make_unique<ggml_backend>(
+        ggml_backend{.guid = &guid, .iface = iface, .device = device, .context = nullptr});
+    return backend.release();
 }
 
 // --- the device --------------------------------------------------------------------------------------------
@@ -137,7 +140,7 @@ void make(Offer& offer, const Kernels& kernels) {
 
 // Never destroyed: models outlive the offer.
 Offer& offer_for(const Kernels& kernels) {
-    static auto& offers = *new std::map<const Kernels*, Offer>;
+    static auto& offers = *std::make_unique<std::map<const Kernels*, Offer>>().release();
     const auto [found, added] = offers.try_emplace(&kernels);
     if (added) make(found->second, kernels);
     return found->second;

@@ -1,7 +1,7 @@
 // A ggml device that takes in the weights whose products have kernels in cpp/kernels.
 #pragma once
 
-struct ggml_backend_buffer;
+struct ggml_backend_buffer;  // NOLINT(readability-identifier-naming)
 
 namespace hired {
 

@@ -18,24 +18,24 @@ namespace {
 
 constexpr int kFewRows = 3;  // up to here unpacking a panel does not pay
 
-/// Calls work.operator()<Type>() with the type's file.
+/// Calls work with an object of the type's struct.
 template <class Work>
 auto with_type(QuantizedType type, const Work& work) {
     switch (type) {
         case QuantizedType::q3_k:
-            return work.template operator()<Q3_K>();
+            return work(Q3K{});
         case QuantizedType::q4_0:
-            return work.template operator()<Q4_0>();
+            return work(Q40{});
         case QuantizedType::q4_k:
-            return work.template operator()<Q4_K>();
+            return work(Q4K{});
         case QuantizedType::q5_0:
-            return work.template operator()<Q5_0>();
+            return work(Q50{});
         case QuantizedType::q5_k:
-            return work.template operator()<Q5_K>();
+            return work(Q5K{});
         case QuantizedType::q6_k:
-            return work.template operator()<Q6_K>();
+            return work(Q6K{});
         default:
-            return work.template operator()<Q8_0>();
+            return work(Q80{});
     }
 }
 
@@ -45,7 +45,9 @@ constexpr int kPanelBytes = Simd::template kValueBytes<Type::kLargest>;
 
 template <class Simd>
 std::size_t bytes_of(QuantizedType type, int rows, int depth) {
-    return with_type(type, [&]<class Type>() {
+    return with_type(type, [&](auto of) {
+        using Type = decltype(of);
+
         if (rows <= kFewRows) return rows * tile_bytes<Type, 1>(depth, 1);
         return (rows + Simd::kRows - 1) / Simd::kRows *
                tile_bytes<Type, kPanelBytes<Simd, Type>>(depth, Simd::kRows);
@@ -54,7 +56,9 @@ std::size_t bytes_of(QuantizedType type, int rows, int depth) {
 
 template <class Simd>
 void quantize_for(const QuantizedProduct& p, int thread, int threads) {
-    with_type(p.type, [&]<class Type>() {
+    with_type(p.type, [&](auto of) {
+        using Type = decltype(of);
+
         if (p.rows <= kFewRows) return quantize_rows<Type, 1>(p, 1, thread, threads);
         quantize_rows<Type, kPanelBytes<Simd, Type>>(p, Simd::kRows, thread, threads);
     });
@@ -64,7 +68,9 @@ thread_local Workspace panels;
 
 template <class Simd>
 void multiply_columns(const QuantizedProduct& p, int first, int last) {
-    with_type(p.type, [&]<class Type>() {
+    with_type(p.type, [&](auto of) {
+        using Type = decltype(of);
+
         if (p.rows > kFewRows) {
             return multiply_many_rows<Simd, Type>(p, first, last, panels.bytes(sizeof(Panel<Simd, Type>)));
         }

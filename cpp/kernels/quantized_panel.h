@@ -112,7 +112,8 @@ void unpack(const QuantizedProduct& p, int column, int start, int depth, Panel<S
 template <class Simd, class Type, int Rows>
 void multiply_tile(const Panel<Simd, Type>& panel, const RowTile& x, int row, int start, int depth, float* y,
                    std::size_t stride) {
-    using Floats = typename Simd::Floats;
+    using Floats = typename Simd::Floats;      // NOLINT(readability-redundant-typename): clang 15 wants it
+    using Integers = typename Simd::Integers;  // NOLINT(readability-redundant-typename)
     constexpr int kTile = Simd::kRows;
     constexpr int kLanes = Simd::kLanes;
     constexpr int kColumns = Simd::kColumns;
@@ -121,8 +122,9 @@ void multiply_tile(const Panel<Simd, Type>& panel, const RowTile& x, int row, in
     Floats total[Rows][2];
     HIRED_UNROLL
     for (int i = 0; i < Rows; ++i) {
-        for (int h = 0; h < 2; ++h)
+        for (int h = 0; h < 2; ++h) {
             total[i][h] = start ? Simd::load(y + i * stride + h * kLanes) : Simd::zero();
+        }
     }
     const std::int8_t* values =
         x.values + (static_cast<std::size_t>(start / 4 * kValueBytes) * kTile + row) * 4;
@@ -136,7 +138,7 @@ void multiply_tile(const Panel<Simd, Type>& panel, const RowTile& x, int row, in
         HIRED_UNROLL
         for (int i = 0; i < Rows; ++i) unit[i][0] = unit[i][1] = Simd::zero();
         for (int g = 0; g < kGroups; ++g) {
-            typename Simd::Integers sum[Rows][2];
+            Integers sum[Rows][2];
             Simd::template sums<Rows, Type::kLargest, Type::kGroup / 4, (Type::kBias > 0)>(
                 w + g * Type::kGroup / kPart * Panel<Simd, Type>::kPartBytes +
                     (g * Type::kGroup % kPart) * kColumns * kValueBytes,

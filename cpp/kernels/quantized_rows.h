@@ -136,8 +136,9 @@ void quantize_rows(const QuantizedProduct& p, int rows, int thread, int threads)
     const int tiles = (p.rows + rows - 1) / rows;
     for (int t = thread; t < tiles; t += threads) {
         const RowTile to = tile_at<Type, ValueBytes>(p.quantized, t, p.depth, rows);
-        if ((t + 1) * rows > p.rows)
+        if ((t + 1) * rows > p.rows) {
             __builtin_memset(to.values, 0, tile_bytes<Type, ValueBytes>(p.depth, rows));
+        }
         for (int r = 0; r < rows && t * rows + r < p.rows; ++r) {
             const float* x = p.x + (static_cast<std::size_t>(t) * rows + r) * p.x_stride;
             for (int u = 0; u < p.depth / kUnit<Type>; ++u) {

@@ -57,8 +57,9 @@ struct Avx2 {
         if constexpr (Biased) {
             HIRED_UNROLL
             for (int i = 0; i < Rows; ++i) {
-                for (int h = 0; h < 2; ++h)
+                for (int h = 0; h < 2; ++h) {
                     sum[i][h] = _mm256_add_epi32(sum[i][h], _mm256_set1_epi32(start[i]));
+                }
             }
         }
     }

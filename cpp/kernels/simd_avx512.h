@@ -28,8 +28,9 @@ struct Avx512 {
     /// A part of eight columns, transposed: v[k] holds values 4k to 4k + 3 of each.
     template <int Largest>
     static void store(const __m256i (&v)[8], std::uint8_t* to) {
-        for (int k = 0; k < 8; ++k)
+        for (int k = 0; k < 8; ++k) {
             _mm256_store_si256(reinterpret_cast<__m256i*>(to + k * 4 * kColumns), v[k]);
+        }
     }
 
     /// Sums of products of `Places` times four values, for each row and column; from `start` on, if Biased.

@@ -8,7 +8,7 @@
 namespace hired {
 namespace {
 
-struct Q3_K {
+struct Q3K {
     static constexpr int kBlock = 256;
     static constexpr int kBytes = 110;
     static constexpr int kGroup = 16;

@@ -7,7 +7,7 @@
 namespace hired {
 namespace {
 
-struct Q4_0 {
+struct Q40 {
     static constexpr int kBlock = 32;
     static constexpr int kBytes = 18;
     static constexpr int kGroup = 32;

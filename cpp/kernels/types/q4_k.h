@@ -7,7 +7,7 @@
 namespace hired {
 namespace {
 
-struct Q4_K {
+struct Q4K {
     static constexpr int kBlock = 256;
     static constexpr int kBytes = 144;
     static constexpr int kGroup = 32;

@@ -7,7 +7,7 @@
 namespace hired {
 namespace {
 
-struct Q5_0 {
+struct Q50 {
     static constexpr int kBlock = 32;
     static constexpr int kBytes = 22;
     static constexpr int kGroup = 32;

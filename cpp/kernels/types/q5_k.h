@@ -7,7 +7,7 @@
 namespace hired {
 namespace {
 
-struct Q5_K {
+struct Q5K {
     static constexpr int kBlock = 256;
     static constexpr int kBytes = 176;
     static constexpr int kGroup = 32;

@@ -8,7 +8,7 @@
 namespace hired {
 namespace {
 
-struct Q6_K {
+struct Q6K {
     static constexpr int kBlock = 256;
     static constexpr int kBytes = 210;
     static constexpr int kGroup = 16;

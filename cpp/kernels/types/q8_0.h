@@ -7,7 +7,7 @@
 namespace hired {
 namespace {
 
-struct Q8_0 {
+struct Q80 {
     static constexpr int kBlock = 32;
     static constexpr int kBytes = 34;
     static constexpr int kGroup = 32;

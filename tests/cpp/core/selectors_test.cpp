@@ -42,7 +42,9 @@ Ints picks(std::string_view name, const Candidates& candidates, int k) {
     return find_selector(name).choose(candidates, k).kept;
 }
 
-const std::vector<std::vector<float>> kCross{{1, 0}, {0, 1}, {-1, 0}, {0, -1}, {1, 0}};
+std::vector<std::vector<float>> cross() {
+    return {{1, 0}, {0, 1}, {-1, 0}, {0, -1}, {1, 0}};
+}
 
 }  // namespace
 
@@ -90,12 +92,12 @@ TEST_CASE("tokens of different partitions are not compared, but compete") {
 }
 
 TEST_CASE("cen-div goes from one side to the other") {
-    const Ints kept = picks("cen-div", seen(kCross), 4);
+    const Ints kept = picks("cen-div", seen(cross()), 4);
     CHECK(std::ranges::find(kept, 4) == kept.end());  // the twin of 0
 }
 
 TEST_CASE("cen-dpp spans a volume first, and then goes by quality") {
-    const Ints kept = picks("cen-dpp", seen(kCross, {1, 2, 3, 4, 5}), 5);
+    const Ints kept = picks("cen-dpp", seen(cross(), {1, 2, 3, 4, 5}), 5);
     CHECK(kept.size() == 5);
     const bool both_axes = (kept[0] + kept[1]) % 2 == 1 || kept[0] == 4 || kept[1] == 4;
     CHECK(both_axes);
@@ -128,7 +130,7 @@ TEST_CASE("mmtok covers the words of the question") {
 
 TEST_CASE("every selector keeps exactly as many as asked, each once") {
     for (const Selector& selector : selectors()) {
-        Candidates c = seen(kCross, {1, 1, 0, 0, 2});
+        Candidates c = seen(cross(), {1, 1, 0, 0, 2});
         c.words = matrix(1, 5, {0, 0.5F, 0, 0, 0});
         for (int k = 0; k <= c.size(); ++k) {
             Ints kept = selector.choose(c, k).kept;

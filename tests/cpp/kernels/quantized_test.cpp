@@ -90,15 +90,18 @@ struct Layout {
     float (*value)(const std::uint8_t*, int);
 };
 
-const Layout kLayouts[] = {
-    {QuantizedType::q3_k, "Q3_K", 256, 110, {108}, q3_k},
-    {QuantizedType::q4_0, "Q4_0", 32, 18, {0}, q4_0},
-    {QuantizedType::q4_k, "Q4_K", 256, 144, {0, 2}, q4_k},
-    {QuantizedType::q5_0, "Q5_0", 32, 22, {0}, q5_0},
-    {QuantizedType::q5_k, "Q5_K", 256, 176, {0, 2}, q5_k},
-    {QuantizedType::q6_k, "Q6_K", 256, 210, {208}, q6_k},
-    {QuantizedType::q8_0, "Q8_0", 32, 34, {0}, q8_0},
-};
+const std::vector<Layout>& layouts() {
+    static const std::vector<Layout> all = {
+        {QuantizedType::q3_k, "Q3_K", 256, 110, {108}, q3_k},
+        {QuantizedType::q4_0, "Q4_0", 32, 18, {0}, q4_0},
+        {QuantizedType::q4_k, "Q4_K", 256, 144, {0, 2}, q4_k},
+        {QuantizedType::q5_0, "Q5_0", 32, 22, {0}, q5_0},
+        {QuantizedType::q5_k, "Q5_K", 256, 176, {0, 2}, q5_k},
+        {QuantizedType::q6_k, "Q6_K", 256, 210, {208}, q6_k},
+        {QuantizedType::q8_0, "Q8_0", 32, 34, {0}, q8_0},
+    };
+    return all;
+}
 
 // Weights as a file has them: any bytes, with scales that are numbers. x as it is rounded, to 8 bits a scale,
 // too.
@@ -116,8 +119,9 @@ struct Case {
         if (k > layout.values) std::fill(x.begin(), x.begin() + layout.values, 0.0F);
         x_rounded.resize(x.size());
         for (int i = 0; i < m; ++i) {
-            for (int b = 0; b < k; b += layout.values)
+            for (int b = 0; b < k; b += layout.values) {
                 round_unit(&x[i * x_stride + b], &x_rounded[i * x_stride + b]);
+            }
         }
         std::mt19937 random(seed + 1);
         for (std::size_t b = 0; b < static_cast<std::size_t>(n) * k; b += layout.values) add_block(random);
@@ -204,7 +208,7 @@ void check(const Layout& layout, int m, int n, int k, int threads, int stripe, u
 TEST_CASE("a product with quantised weights equals the plain loop, on any shape, in any stripes") {
     std::mt19937 random(3);
     const auto up_to = [&](int n) { return std::uniform_int_distribution(1, n)(random); };
-    for (const Layout& layout : kLayouts) {
+    for (const Layout& layout : layouts()) {
         for (unsigned seed = 0; seed < 12; ++seed) {
             const int depth = layout.values * up_to(1280 / layout.values);
             check(layout, up_to(40), up_to(150), depth, up_to(5), 32 * up_to(4), seed);
@@ -213,7 +217,7 @@ TEST_CASE("a product with quantised weights equals the plain loop, on any shape,
 }
 
 TEST_CASE("few rows take another way, at any depth") {
-    for (const Layout& layout : kLayouts) {
+    for (const Layout& layout : layouts()) {
         for (int m : {1, 2, 3, 4}) check(layout, m, 40, layout.values * 11, 2, 32, 5);
         for (int blocks : {1, 7, 8, 9, 15, 16, 17}) {
             check(layout, 1, 33, layout.values * blocks, 1, 64, 6);
@@ -223,11 +227,11 @@ TEST_CASE("few rows take another way, at any depth") {
 }
 
 TEST_CASE("more rows than are multiplied at once") {
-    for (const Layout& layout : kLayouts) check(layout, 1030, 17, layout.values, 3, 32, 8);
+    for (const Layout& layout : layouts()) check(layout, 1030, 17, layout.values, 3, 32, 8);
 }
 
 TEST_CASE("the largest values there are overflow nothing") {
-    for (const Layout& layout : kLayouts) {
+    for (const Layout& layout : layouts()) {
         for (const Kernels* kernels : kernels_here()) {
             CAPTURE(kernels->name);
             CAPTURE(layout.name);
@@ -237,11 +241,11 @@ TEST_CASE("the largest values there are overflow nothing") {
                 std::ranges::fill(c.x_rounded, layout.values == 32 ? 127 * round_to_half(1 / 127.0F) : 1.0F);
                 c.w.clear();
                 for (std::size_t b = 0; b < c.stored.size(); b += layout.bytes) {
-                    const Block before(c.stored.begin() + b, c.stored.begin() + b + layout.bytes);
-                    std::fill_n(c.stored.begin() + b, layout.bytes, static_cast<std::uint8_t>(fill));
-                    for (int at : layout.halves)
-                        std::copy_n(before.begin() + at, 2, c.stored.begin() + b + at);
-                    for (int i = 0; i < layout.values; ++i) c.w.push_back(layout.value(&c.stored[b], i));
+                    std::uint8_t* block = &c.stored[b];
+                    const Block before(block, block + layout.bytes);
+                    std::fill_n(block, layout.bytes, static_cast<std::uint8_t>(fill));
+                    for (int at : layout.halves) std::copy_n(&before[at], 2, block + at);
+                    for (int i = 0; i < layout.values; ++i) c.w.push_back(layout.value(block, i));
                 }
                 c.run(*kernels, 1, 32);
                 CHECK(c.y.largest_error([&](int i, int j) { return c.expected(i, j); }) < c.allowed());
@@ -252,9 +256,10 @@ TEST_CASE("the largest values there are overflow nothing") {
 
 TEST_CASE("rows of x take whole cache lines") {
     for (const Kernels* kernels : kernels_here()) {
-        for (const Layout& layout : kLayouts) {
-            for (int m = 1; m < 30; ++m)
+        for (const Layout& layout : layouts()) {
+            for (int m = 1; m < 30; ++m) {
                 CHECK(kernels->quantized_bytes(layout.type, m, layout.values) % 64 == 0);
+            }
         }
     }
 }
