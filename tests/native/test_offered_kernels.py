@@ -1,4 +1,4 @@
-"""The device for Q4_0 weights: when it is offered, and that models give the same with it."""
+"""The kernels that llama.cpp is offered: when, and that models give the same with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hired_gguf.native import cpu, kernels
 from hired_gguf.synthetic.synthesize import synthesize
 from models import load_llama
 
-needs_q4 = pytest.mark.skipif(not kernels.offered_kernels(), reason="needs AVX-512 with VNNI, no AMX, no GPU")
+needs_kernels = pytest.mark.skipif(not kernels.offered_kernels(), reason="needs AVX2, no AMX, no GPU")
 LOADED = "HIRED model buffer size"
 
 
@@ -100,7 +100,7 @@ def test_nothing_is_offered_where_it_is_not_used(plain_cpu, monkeypatch):
         pass
 
 
-@needs_q4
+@needs_kernels
 def test_offered_while_a_model_is_loaded_and_not_longer():
     def there():
         return "HIRED" in [device.name for device in _core.list_devices()]
@@ -116,7 +116,7 @@ def test_offered_while_a_model_is_loaded_and_not_longer():
     assert not there()
 
 
-@needs_q4
+@needs_kernels
 def test_llava_next_uses_it(pair, capfd, monkeypatch):
     for switch in ("1", "0"):
         monkeypatch.setenv(kernels.KERNELS_VARIABLE, switch)
@@ -125,7 +125,7 @@ def test_llava_next_uses_it(pair, capfd, monkeypatch):
             assert len(llm.ask(None, "Hello", max_tokens=5).text) > 0
 
 
-@needs_q4
+@needs_kernels
 def test_other_models_do_not(load, capfd):
     load(True).close()
     capfd.readouterr()
@@ -136,14 +136,14 @@ def test_other_models_do_not(load, capfd):
 # What
 
 
-@needs_q4
+@needs_kernels
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 40, 100])
 def test_same_logits_as_without(load, count):
     ours, ggmls = (logits(load(offered), tokens(count)) for offered in (True, False))
     assert np.abs(ours - ggmls).max() < 0.05 * ggmls.std()
 
 
-@needs_q4
+@needs_kernels
 def test_threads_batches_and_mapping_change_nothing(load):
     prompt = tokens(70)
     right = logits(load(True), prompt)
@@ -157,7 +157,7 @@ def test_threads_batches_and_mapping_change_nothing(load):
     assert np.abs(in_pieces - right).max() < 0.05 * right.std()
 
 
-@needs_q4
+@needs_kernels
 def test_it_answers_as_without(load):
     def answer(llama):
         return [token for token, _ in zip(llama.generate(tokens(20), top_k=1), range(8), strict=False)]
@@ -165,7 +165,7 @@ def test_it_answers_as_without(load):
     assert answer(load(True)) == answer(load(False))
 
 
-@needs_q4
+@needs_kernels
 def test_an_adapter_works(load, pair, tmp_path):
     """Its matrices go where the model's are, and are not Q4_0."""
     path = str(tmp_path / "lora.gguf")
