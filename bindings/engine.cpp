@@ -24,23 +24,49 @@ namespace {
 using Pixels = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Hidden = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Ids = nb::ndarray<const int, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using FloatArray = nb::ndarray<nb::numpy, float, nb::c_contig>;
 
+nb::list attention_of(const VisionModel& model, std::vector<std::vector<float>>&& layers,
+                      std::size_t partitions) {
+    const std::size_t tokens = model.tokens(), heads = model.heads();
+    nb::list attention;
+    for (auto& layer : layers) {
+        attention.append(to_array<FloatArray>(std::move(layer), {partitions, heads, tokens + 1}));
+    }
+    return attention;
+}
+
 nb::tuple encode(VisionModel& model, Pixels pixels, const std::vector<int>& layers, bool features) {
-    const std::size_t partitions = pixels.shape(0), tokens = model.tokens(), heads = model.heads();
+    const std::size_t partitions = pixels.shape(0), tokens = model.tokens();
     const std::size_t width = model.width(), text_width = model.text_width();
     Encoded e = interruptible([&](const Interrupt& pressed) {
         return model.encode({pixels.data(), pixels.size()}, static_cast<int>(partitions), layers, features,
                             pressed);
     });
-    nb::list attention;
-    for (auto& layer : e.attention) {
-        attention.append(to_array<FloatArray>(std::move(layer), {partitions, heads, tokens + 1}));
-    }
     nb::object rows = nb::none();
     if (features) rows = nb::cast(to_array<FloatArray>(std::move(e.features), {partitions, tokens, width}));
-    return nb::make_tuple(attention, rows,
+    return nb::make_tuple(attention_of(model, std::move(e.attention), partitions), rows,
                           to_array<FloatArray>(std::move(e.projected), {partitions, tokens, text_width}));
+}
+
+nb::tuple begin(VisionModel& model, Pixels pixels, const std::vector<int>& layers) {
+    const std::size_t partitions = pixels.shape(0), rows = model.tokens() + 1, width = model.width();
+    Begun b = interruptible([&](const Interrupt& pressed) {
+        return model.begin({pixels.data(), pixels.size()}, static_cast<int>(partitions), layers, pressed);
+    });
+    return nb::make_tuple(attention_of(model, std::move(b.attention), partitions),
+                          to_array<FloatArray>(std::move(b.hidden), {partitions, rows, width}));
+}
+
+FloatArray finish(VisionModel& model, Hidden hidden, Ids ids) {
+    std::vector<float> rows = interruptible([&](const Interrupt& pressed) {
+        return model.finish({hidden.data(), hidden.size()}, static_cast<int>(hidden.shape(0)),
+                            {ids.data(), ids.size()}, pressed);
+    });
+    const std::size_t n = ids.size(), text_width = model.text_width();
+    return to_array<FloatArray>(std::move(rows), {n, text_width});
 }
 
 FloatArray image_newline(const VisionModel& model) {
@@ -143,7 +169,19 @@ void register_engine(nb::module_& m) {
                      "numpy.typing.NDArray[numpy.float32] | None, numpy.typing.NDArray[numpy.float32]]"),
              "pixels [P, 3, tile, tile] -> (attention per asked layer [P, heads, N + 1],\n"
              "features [P, N, width] or None, projected [P, N, text_width]), all float32.\n"
-             "Raises InputError, NumericError, NativeError, KeyboardInterrupt.");
+             "Raises InputError, NumericError, NativeError, KeyboardInterrupt.")
+        .def_prop_ro("has_steps", &VisionModel::has_steps,
+                     "Whether begin and finish are offered: not where features come from several layers.")
+        .def("begin", &begin, "pixels"_a, "attention_layers"_a,
+             nb::sig("def begin(self, pixels: numpy.typing.NDArray[numpy.float32], "
+                     "attention_layers: collections.abc.Sequence[int]) -> "
+                     "tuple[list[numpy.typing.NDArray[numpy.float32]], numpy.typing.NDArray[numpy.float32]]"),
+             "As encode, up to the input of the last layer: (attention, hidden [P, N + 1, width]).")
+        .def("finish", &finish, "hidden"_a, "ids"_a,
+             nb::sig("def finish(self, hidden: numpy.typing.NDArray[numpy.float32], "
+                     "ids: numpy.typing.NDArray[numpy.int32]) -> numpy.typing.NDArray[numpy.float32]"),
+             "hidden [P, N + 1, width] of begin, ascending ids partition * N + token [n] -> those rows\n"
+             "[n, text_width] of encode's projected. Raises as encode.");
 
     m.def("dequantize_rows", &dequantize, "type"_a, "rows"_a,
           "Rows of a ggml type, uint8 [n, bytes of a row], as float32 [n, width]. Raises InputError.");

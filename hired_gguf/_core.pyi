@@ -208,6 +208,23 @@ class VisionModel:
         Raises InputError, NumericError, NativeError, KeyboardInterrupt.
         """
 
+    @property
+    def has_steps(self) -> bool:
+        """
+        Whether begin and finish are offered: not where features come from several layers.
+        """
+
+    def begin(self, pixels: numpy.typing.NDArray[numpy.float32], attention_layers: Sequence[int]) -> tuple[list[numpy.typing.NDArray[numpy.float32]], numpy.typing.NDArray[numpy.float32]]:
+        """
+        As encode, up to the input of the last layer: (attention, hidden [P, N + 1, width]).
+        """
+
+    def finish(self, hidden: numpy.typing.NDArray[numpy.float32], ids: numpy.typing.NDArray[numpy.int32]) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        hidden [P, N + 1, width] of begin, ascending ids partition * N + token [n] -> those rows
+        [n, text_width] of encode's projected. Raises as encode.
+        """
+
 def dequantize_rows(type: str, rows: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(order='C')]:
     """
     Rows of a ggml type, uint8 [n, bytes of a row], as float32 [n, width]. Raises InputError.

@@ -140,8 +140,8 @@ class LlavaNext(Closing):
         Greedy unless ``temperature`` says otherwise. Other options are those of ``create_chat_completion``,
         and those of `TokenBudget.changed` (``budget``, ``policy``...) for this question alone. With ``fresh``
         the text after the last image is evaluated anew and apart: the answer has the same numbers whatever
-        was asked before. ``selector`` is another chooser of tokens: it takes an `EncodedImage` and a
-        `TokenBudget`, and returns a `Selection`.
+        was asked before. ``selector`` is another chooser of tokens: it takes an `EncodedImage`, of which all
+        is computed, and a `TokenBudget`, and returns a `Selection`.
         """
         messages = [{"role": "system", "content": system}] if system is not None else []
         messages.append(user_message(question, image))

@@ -99,14 +99,19 @@ def run(capsys):
 
 @pytest.fixture
 def encodings(monkeypatch):
-    """The images that were encoded."""
-    images, run = [], VisionEncoder._run
+    """The images that were encoded; completing one for another budget does not count."""
+    images, encode, encode_tiled = [], VisionEncoder.encode, VisionEncoder.encode_tiled
 
-    def spy(self, pixels, *args, **options):
-        images.append(pixels)
-        return run(self, pixels, *args, **options)
+    def spy(self, image, *args, **options):
+        images.append(image)
+        return encode(self, image, *args, **options)
 
-    monkeypatch.setattr(VisionEncoder, "_run", spy)
+    def spy_tiled(self, picture, budget, known=None):
+        images.extend([picture] if known is None else [])
+        return encode_tiled(self, picture, budget, known)
+
+    monkeypatch.setattr(VisionEncoder, "encode", spy)
+    monkeypatch.setattr(VisionEncoder, "encode_tiled", spy_tiled)
     return images
 
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kFeatures = "hired-features";
 constexpr const char* kProjected = "hired-projected";
+constexpr const char* kHidden = "hired-hidden";
 
 std::string attention_name(int il) {
     return "hired-attention-" + std::to_string(il);
@@ -26,27 +27,20 @@ std::vector<float> read(ggml_cgraph* graph, const std::string& name) {
 
 }  // namespace
 
-int executed_layers(const clip_hparams& hparams) {
-    const auto& named = hparams.feature_layers;
-    return named.empty() ? hparams.n_layer : *std::ranges::max_element(named);
-}
-
-int LlavaGraph::layers() const {
-    return request_ && request_->layers > 0 ? request_->layers : executed_layers(hparams);
-}
-
 ggml_cgraph* LlavaGraph::build() {
+    const int last = layers_ - 1;
     ggml_tensor* x = embed();
-    for (int il = 0; il < layers(); ++il) {
+    for (int il = 0; il < last; ++il) {
         x = block(x, il);
     }
-    x = output(drop_cls(x), kFeatures);
-    x = output(project(x), kProjected);  // clip_encode takes the last node for its own output
+    if (request_ && !request_->want_rows) {
+        output(x, kHidden);
+        if (asked(last)) attention_of_cls(norm(x, last), last);
+        return gf;
+    }
+    x = output(drop_cls(block(x, last)), kFeatures);
+    output(project(x), kProjected);  // clip_encode takes the last node for its own output
     return gf;
-}
-
-ggml_tensor* LlavaGraph::build_mm(ggml_tensor* w, ggml_tensor* x) const {
-    return kernels_ && kernel_takes(w) ? kernel_mul_mat(ctx0, *kernels_, w, x) : clip_graph::build_mm(w, x);
 }
 
 // One row of patch embedding a patch, [width, tokens, partitions]. Not ggml_conv_2d: it rounds the pixels to
@@ -75,36 +69,32 @@ ggml_tensor* LlavaGraph::embed() {
 
 ggml_tensor* LlavaGraph::block(ggml_tensor* inp, int il) {
     const clip_layer& layer = model.layers[il];
-    ggml_tensor* x = build_norm(inp, layer.ln_1_w, layer.ln_1_b, NORM_TYPE_NORMAL, eps, il);
-    ggml_tensor* q = heads(layer.q_w, layer.q_b, x);
-    ggml_tensor* k = heads(layer.k_w, layer.k_b, x);
-    ggml_tensor* v = heads(layer.v_w, layer.v_b, x);
-    expose_cls_attention(q, k, il);
-    x = attend(q, k, v, il);
-    inp = ggml_add(ctx0, ggml_add(ctx0, build_mm(layer.o_w, x), layer.o_b), inp);
-
-    x = build_norm(inp, layer.ln_2_w, layer.ln_2_b, NORM_TYPE_NORMAL, eps, il);
-    x = activate(ggml_add(ctx0, build_mm(layer.ff_up_w, x), layer.ff_up_b));
-    x = ggml_add(ctx0, build_mm(layer.ff_down_w, x), layer.ff_down_b);
-    return ggml_add(ctx0, x, inp);
+    ggml_tensor* x = norm(inp, il);
+    ggml_tensor* q = by_head(linear(layer.q_w, layer.q_b, x), n_patches + 1);
+    ggml_tensor* k = by_head(linear(layer.k_w, layer.k_b, x), n_patches + 1);
+    ggml_tensor* v = by_head(linear(layer.v_w, layer.v_b, x), n_patches + 1);
+    if (asked(il)) expose_cls_attention(q, k, il);
+    return after_attention(attend(q, k, v, il), inp, il);
 }
-
-// CLIP's quick GELU x * sigmoid(1.702 x), from SiLU: ggml's own reads a float16 table on the CPU, and its
-// error of 1e-3 shows in the attention.
-ggml_tensor* LlavaGraph::activate(ggml_tensor* x) {
-    if (hparams.ffn_op != FFN_GELU_QUICK) return ggml_gelu_erf(ctx0, x);
-    x = ggml_silu_inplace(ctx0, ggml_scale_inplace(ctx0, x, 1.702F));
-    return ggml_scale_inplace(ctx0, x, 1.0F / 1.702F);
-}
-
-// [width, rows] -> [head width, heads, tokens + 1, partitions]
-ggml_tensor* LlavaGraph::heads(ggml_tensor* w, ggml_tensor* b, ggml_tensor* x) {
-    return ggml_reshape_4d(ctx0, ggml_add(ctx0, build_mm(w, x), b), d_head, n_head, n_patches + 1, n_batch);
+// A block's CLS attention without the rest of the block; `x` is what its attention reads. CLS's query comes
+// with the first patch's: ggml multiplies a lone row in another order than several, and no number may depend
+// on how many partitions a batch has.
+void LlavaGraph::attention_of_cls(ggml_tensor* x, int il) {
+    const clip_layer& layer = model.layers[il];
+    const size_t row = x->nb[1];
+    ggml_tensor* two = ggml_view_3d(ctx0, x, n_embd, 2, n_batch, row, row * (n_patches + 1), 0);
+    two = ggml_cont_2d(ctx0, two, n_embd, 2 * n_batch);
+    ggml_tensor* q = by_head(linear(layer.q_w, layer.q_b, two), 2);
+    expose_cls_attention(q, by_head(linear(layer.k_w, layer.k_b, x), n_patches + 1), il);
 }
 
 // The CPU's flash attention takes float32 keys and values; upstream's helper rounds them to float16 for every
 // backend, an error of 2e-3 in the next layer's attention.
 ggml_tensor* LlavaGraph::attend(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int il) {
+    if (il == layers_ - 1) {
+        q = ggml_reshape_3d(ctx0, q, d_head, n_head, q->ne[2] * n_batch);
+        return attend_plainly(q, k, v, std::vector<int64_t>(n_batch, n_patches + 1));
+    }
     if (!exact_ || flash_attn_type != CLIP_FLASH_ATTN_TYPE_ENABLED) {
         return build_attn(nullptr, nullptr, q, k, v, nullptr, kq_scale, il);
     }
@@ -119,10 +109,12 @@ ggml_tensor* LlavaGraph::attend(ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, 
     return ggml_reshape_2d(ctx0, x, n_embd, x->ne[2] * x->ne[3]);
 }
 
+bool LlavaGraph::asked(int il) const {
+    return request_ && std::ranges::find(request_->attention_layers, il) != request_->attention_layers.end();
+}
+
+// CLS's is the first row of a partition's queries.
 void LlavaGraph::expose_cls_attention(ggml_tensor* q, ggml_tensor* k, int il) {
-    if (!request_ || std::ranges::find(request_->attention_layers, il) == request_->attention_layers.end()) {
-        return;
-    }
     ggml_tensor* cls = ggml_view_4d(ctx0, q, d_head, n_head, 1, n_batch, q->nb[1], q->nb[2], q->nb[3], 0);
     cls = ggml_cont(ctx0, ggml_permute(ctx0, cls, 0, 2, 1, 3));
     ggml_tensor* row = ggml_mul_mat(ctx0, ggml_permute(ctx0, k, 0, 2, 1, 3), cls);
@@ -130,27 +122,11 @@ void LlavaGraph::expose_cls_attention(ggml_tensor* q, ggml_tensor* k, int il) {
     output(ggml_soft_max_ext(ctx0, row, nullptr, kq_scale, 0.0F), attention_name(il).c_str());
 }
 
-// [width, (tokens + 1) * partitions] -> [width, tokens, partitions]
+// [width, (tokens + 1) * partitions] -> [width, tokens * partitions]
 ggml_tensor* LlavaGraph::drop_cls(ggml_tensor* x) {
     const size_t row = x->nb[1];
-    return ggml_cont(ctx0,
-                     ggml_view_3d(ctx0, x, n_embd, n_patches, n_batch, row, row * (n_patches + 1), row));
-}
-
-// [width, tokens, partitions] -> [text width, tokens, partitions], with the exact GELU that LLaVA was trained
-// on
-ggml_tensor* LlavaGraph::project(ggml_tensor* x) {
-    x = ggml_reshape_2d(ctx0, x, n_embd, n_patches * n_batch);
-    x = ggml_gelu_erf(ctx0, ggml_add(ctx0, build_mm(model.mm_0_w, x), model.mm_0_b));
-    x = ggml_add(ctx0, build_mm(model.mm_2_w, x), model.mm_2_b);
-    return ggml_reshape_3d(ctx0, x, x->ne[0], n_patches, n_batch);
-}
-
-ggml_tensor* LlavaGraph::output(ggml_tensor* x, const char* name) {
-    ggml_set_name(x, name);
-    ggml_set_output(x);
-    ggml_build_forward_expand(gf, x);
-    return x;
+    ggml_tensor* patches = ggml_view_3d(ctx0, x, n_embd, n_patches, n_batch, row, row * (n_patches + 1), row);
+    return ggml_cont_2d(ctx0, patches, n_embd, n_patches * n_batch);
 }
 
 void read_outputs(ggml_cgraph* graph, ClipRequest& request) {
@@ -160,7 +136,11 @@ void read_outputs(ggml_cgraph* graph, ClipRequest& request) {
     if (request.want_features) {
         request.features = read(graph, kFeatures);
     }
-    request.projected = read(graph, kProjected);
+    if (request.want_rows) {
+        request.projected = read(graph, kProjected);
+    } else {
+        request.hidden = read(graph, kHidden);
+    }
 }
 
 }  // namespace hired

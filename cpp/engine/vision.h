@@ -27,6 +27,12 @@ struct Encoded {
     std::vector<float> projected;               // [P, N, text_width]
 };
 
+/// The first of two steps: all that depends on pixels.
+struct Begun {
+    std::vector<std::vector<float>> attention;  // as in Encoded
+    std::vector<float> hidden;                  // [P, N + 1, width], what the last block reads
+};
+
 class VisionModel {
   public:
     /// The file must have passed the package's own check first: clip.cpp aborts the process on a bad one.
@@ -45,10 +51,22 @@ class VisionModel {
     /// [text_width], empty if the file has none. Throws NativeError for a type that is no number's.
     std::vector<float> image_newline() const;
 
+    // What follows is not thread-safe, and throws InputError, NumericError (where a result is not finite),
+    // NativeError, Interrupted.
+
     /// pixels [P, 3, tile, tile], normalised. attention_layers: 0-based executed layers.
-    /// Not thread-safe. Throws InputError, NumericError (non-finite rows), NativeError, Interrupted.
     Encoded encode(std::span<const float> pixels, int partitions, const std::vector<int>& attention_layers,
                    bool want_features, const Interrupt& interrupt = nullptr);
+
+    /// `encode` in two steps, so that the last block and the projector compute rows that stay, and no others:
+    /// whether this file has them. Not one whose features come from several blocks.
+    bool has_steps() const;
+    Begun begin(std::span<const float> pixels, int partitions, const std::vector<int>& attention_layers,
+                const Interrupt& interrupt = nullptr);
+    /// hidden [P, N + 1, width] of `begin`; ids partition * N + token, ascending, at least one.
+    /// Returns the projected rows [ids, text_width].
+    std::vector<float> finish(std::span<const float> hidden, int partitions, std::span<const int> ids,
+                              const Interrupt& interrupt = nullptr);
 
   private:
     struct Impl;

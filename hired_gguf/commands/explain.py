@@ -20,6 +20,8 @@ from ..images.sources import LoadedImage
 from ..reporting import Table
 from ..selection.budget import TokenBudget
 from ..selection.policies import ALLOCATIONS, SELECTIONS
+from ..selection.selection import Selection
+from ..vision.encoding import EncodedImage
 
 EXAMPLES = """\
 examples:
@@ -173,9 +175,15 @@ def ask(
     with loading.load_model(args, pair, status) as llm:
         for budget in wanted:
             status.show(f"asking with {budget.allocation}, {budget.selection}")
-            answer = llm.ask(picture, args.question, budget=budget, **option_groups.answer_options(args))
+            options = option_groups.answer_options(args)
+            answer = llm.ask(picture, args.question, budget=budget, selector=choose, **options)
             found.append(Explained(answer.selections[0], answer.text))
     return found
+
+
+def choose(image: EncodedImage, budget: TokenBudget) -> Selection:
+    """Select as usual, of an image that is encoded as a whole: tiles without a share are drawn, too."""
+    return image.select_with(budget)
 
 
 def describe(out: Path, found: list[Explained]) -> list[str]:

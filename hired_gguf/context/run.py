@@ -15,8 +15,8 @@ class Run:
 
     ``prompt_tokens`` counts text and visual tokens, ``completion_tokens`` the sampled ones, end of text
     included. ``reused_tokens`` of the prompt were in the context already. Of the images, ``encoded_images``
-    went through the vision encoder and ``reused_encodings`` did not. ``selections`` has one entry an image,
-    in the order of the prompt.
+    went through the vision encoder and ``reused_encodings`` did not, but perhaps through its last layer, for
+    tokens that no budget had kept before. ``selections`` has one entry an image, in the order of the prompt.
     """
 
     prompt_tokens: int = 0

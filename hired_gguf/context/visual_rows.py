@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,8 +14,8 @@ from ..errors import ClosedError, ContextOverflowError
 from ..native.llama import room
 from ..native.load import core
 from ..native.process import calling_back
-from ..progress import Progress
-from ..selection.budget import TokenBudget
+from ..progress import Progress, Timings
+from ..selection.budget import ALL, TokenBudget
 from ..selection.selection import Selection, most_visual_tokens
 from ..vision.cache import EncodingCache, encoding_key
 from ..vision.encoder import VisionEncoder
@@ -57,11 +58,21 @@ def _fitting_budget(space: int, tilings: Sequence[core.Tiling], config: TokenBud
 
 @dataclass(frozen=True)
 class CachedEncoder:
-    """A vision encoder, loaded when a picture is not in the cache. ``identity``: see `encoder_identity`."""
+    """A vision encoder, loaded when something is not in the cache. ``identity``: see `encoder_identity`."""
 
     load: Callable[[], VisionEncoder]
     cache: EncodingCache
     identity: str
+
+    def make(self, work: Callable[[VisionEncoder], EncodedImage], timings: Timings) -> EncodedImage:
+        """What the encoder makes, or another one if somebody closes this one before it begins."""
+        model = self.load()
+        with _timed(timings, "encode_s"):
+            while True:
+                try:
+                    return work(model)
+                except ClosedError:
+                    model = self.load()
 
 
 def visual_rows(
@@ -76,48 +87,82 @@ def visual_rows(
     """The kept rows [n, D_text] of each picture; selections, counts and seconds are noted in ``run``."""
     rows = []
     for i, picture in enumerate(pictures):
-        key, image = _encoded(
-            encoder, picture, run, partial(on_progress or _unheard, "encode", i, len(pictures))
-        )
-        started = time.perf_counter()
-        with calling_back():
-            selection = select(image.asked(picture.question), config)
-        kept = image.pack(selection)
-        run.selections.append(selection)
-        run.timings.select_s += time.perf_counter() - started
-        rows.append(ImageRows(f"{key} {selection.digest}", kept))
+        begin = partial(on_progress or _unheard, "encode", i, len(pictures))
+        rows.append(_rows_of(encoder, picture, config, select, run=run, begin=begin))
     return rows
 
 
-def _encoded(
-    encoder: CachedEncoder, picture: TiledPicture, run: Run, begin: Callable[[], None]
-) -> tuple[str, EncodedImage]:
-    """The key and the encoding of a picture, from the cache or, after ``begin``, from the encoder."""
-    started = time.perf_counter()
-    key = encoding_key(picture.image, encoder.identity)
-    image = encoder.cache.get(key, picture.tiling)
-    run.timings.encode_s += time.perf_counter() - started
-    if image is not None:
-        run.reused_encodings += 1
-        return key, image
-    with calling_back():
-        begin()
-    model = encoder.load()
-    started = time.perf_counter()
-    image = _encode(encoder, model, picture)
-    encoder.cache.put(key, image)
-    run.encoded_images += 1
-    run.timings.encode_s += time.perf_counter() - started
-    return key, image
+def _rows_of(
+    encoder: CachedEncoder,
+    picture: TiledPicture,
+    config: TokenBudget,
+    select: Selector,
+    *,
+    run: Run,
+    begin: Callable[[], None],
+) -> ImageRows:
+    """Encode, select, finish: one picture. Whatever becomes of a step, those before it are kept."""
+    with _timed(run.timings, "encode_s"):
+        key = encoding_key(picture.image, encoder.identity)
+        image = known = encoder.cache.get(key, picture.tiling)
+    try:
+        image = _selectable(encoder, picture, known, _shown_to(select, config), run=run, begin=begin)
+        with _timed(run.timings, "select_s"), calling_back():
+            selection = select(image.asked(picture.question), config)
+        run.selections.append(selection)
+        image = _finished(encoder, image, selection, run)
+    finally:
+        if image is not None and image is not known:
+            with _timed(run.timings, "encode_s"):
+                encoder.cache.put(key, image)
+    with _timed(run.timings, "select_s"):
+        kept = image.pack(selection)
+    return ImageRows(f"{key} {selection.digest}", kept)
 
 
-def _encode(encoder: CachedEncoder, model: VisionEncoder, picture: TiledPicture) -> EncodedImage:
-    """The picture's encoding, by another model if somebody closes this one before it begins."""
-    while True:
-        try:
-            return model.encode_tiled(picture)
-        except ClosedError:
-            model = encoder.load()
+def _shown_to(select: Selector, config: TokenBudget) -> TokenBudget:
+    """The budget that says what must be encoded: all, for a selector that we do not know."""
+    return config if select is EncodedImage.select_with else ALL
+
+
+def _selectable(
+    encoder: CachedEncoder,
+    picture: TiledPicture,
+    known: EncodedImage | None,
+    budget: TokenBudget,
+    *,
+    run: Run,
+    begin: Callable[[], None],
+) -> EncodedImage:
+    """What is known of a picture, with what this budget needs besides; ``begin`` hears of new partitions."""
+    reused = known is not None and not known.unseen(budget).size
+    if not reused:
+        with calling_back():
+            begin()
+    if known is not None and known.shows(budget):
+        image = known
+    else:
+        image = encoder.make(lambda model: model.encode_tiled(picture, budget, known), run.timings)
+    run.reused_encodings += reused
+    run.encoded_images += not reused
+    return image
+
+
+def _finished(encoder: CachedEncoder, image: EncodedImage, selection: Selection, run: Run) -> EncodedImage:
+    """The image with the rows that stay; the encoder is not even loaded if they are there."""
+    if not image.missing(selection.sources).size:
+        return image
+    return encoder.make(lambda model: model.finish(image, selection), run.timings)
+
+
+@contextmanager
+def _timed(timings: Timings, stage: str) -> Iterator[None]:
+    """Add the seconds of a block to a stage."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        setattr(timings, stage, getattr(timings, stage) + time.perf_counter() - started)
 
 
 def _unheard(stage: str, done: int, total: int) -> None:

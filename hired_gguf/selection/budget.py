@@ -134,3 +134,6 @@ def _require_name(argument: str, value: object, allowed: Iterable[str]) -> None:
 
 #: What holds where a caller says nothing.
 DEFAULT = TokenBudget()
+
+#: All tokens.
+ALL = TokenBudget(1.0)

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 class Choice(NamedTuple):
     """What a name stands for: its meaning in a sentence, and its source.
 
-    ``needs`` says what it is made from, and nothing else is computed for it: "overview" (CLS attention of the
-    full image), "attention" (of the partitions that have a share), "rows" (the projected rows of all tokens),
-    "question" (the embeddings of the question's words). ``layer`` is the vision layer, "first" or "last", by
-    whose attention an allocation shares, or "".
+    ``needs`` says what an allocation or a selection reads, and nothing else is computed for it: "overview"
+    (CLS attention of the full image), "attention" (of the partitions that have a share), "rows" (the
+    projected rows of all tokens), "question" (the embeddings of the question's words). An allocation that
+    needs more than the overview gets all partitions' attention. ``layer`` is the vision layer, "first" or
+    "last", by whose attention an allocation shares, or "".
     """
 
     meaning: str

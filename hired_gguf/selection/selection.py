@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..native.load import core
 from .budget import DEFAULT, BudgetOptions, TokenBudget
-from .policies import SELECTIONS
+from .policies import ALLOCATIONS, SELECTIONS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -31,10 +31,10 @@ class Selection:
     allocation mask and counts include tokens of the padding, which the packing leaves out.
 
     ``attention_first`` and ``attention_last`` [P, N] are the CLS attention that it was made from, the mean of
-    the heads. ``worth`` [P, N] is what the selection found a token worth before its first pick:
-    ``attention_last`` itself, or its own measure, which is 0 in partitions with nothing to choose.
-    `hired_gguf.overlay` draws them. ``merged`` [P, N] is the id of the kept token that a dropped one is
-    merged into, -1 for none; None where nothing is merged.
+    the heads; 0 for a tile that was not encoded, since it had no share. ``worth`` [P, N] is what the
+    selection found a token worth before its first pick: ``attention_last`` itself, or its own measure, which
+    is 0 in partitions with nothing to choose. `hired_gguf.overlay` draws them. ``merged`` [P, N] is the id of
+    the kept token that a dropped one is merged into, -1 for none; None where nothing is merged.
     """
 
     tiling: core.Tiling
@@ -57,6 +57,14 @@ class Selection:
     def order(self) -> NDArray[np.int32]:
         """The packing without newline rows."""
         return self.packing[self.packing >= 0]
+
+    @property
+    def sources(self) -> NDArray[np.int32]:
+        """The ids of the tokens that the packed rows are made of: those kept, those merged into them."""
+        if self.merged is None:
+            return self.order
+        dropped = np.flatnonzero(np.isin(self.merged, self.order))
+        return np.union1d(self.order, dropped).astype(np.int32)
 
     @property
     def visual_tokens(self) -> int:
@@ -173,6 +181,18 @@ def most_visual_tokens(tiling: core.Tiling, config: TokenBudget) -> int:
     kept = min(tokens, capacity)
     with_newlines = config.newlines == "keep" or (config.newlines == "auto" and tokens >= capacity)
     return kept + (min(newline_rows, kept) if with_newlines else 0)
+
+
+def needs_rows(tiling: core.Tiling, config: TokenBudget) -> bool:
+    """Whether the rows of all tokens are needed: to choose by them, or because all stay."""
+    tokens = core.budget_tokens(config.budget, tiling.partitions, tiling.tokens)
+    choices = (ALLOCATIONS[config.allocation], SELECTIONS[config.selection])
+    return tokens >= sum(tiling.capacities) or any("rows" in choice.needs for choice in choices)
+
+
+def needs_all_partitions(tiling: core.Tiling, config: TokenBudget) -> bool:
+    """Whether tiles without a share must be encoded too, to know that they have none."""
+    return needs_rows(tiling, config) or ALLOCATIONS[config.allocation].needs != ("overview",)
 
 
 def _layout(tiling: core.Tiling, config: TokenBudget) -> core.Tiling:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..closing import Closing
 from ..errors import ClosedError, InputError
@@ -21,7 +22,10 @@ from ..native.process import (
     note_threads,
     usable_cores,
 )
-from .encoding import EncodedImage, Encoding, Floats, TiledPicture, tiling_of
+from ..selection.budget import ALL, TokenBudget
+from ..selection.selection import Selection, needs_rows
+from .encoding import EncodedImage, Encoding, Floats, Ids, TiledPicture, tiling_of
+from .growth import all_ids, hidden_for, nothing, whole, with_partitions, with_rows
 from .preprocess import preprocess
 
 
@@ -62,6 +66,8 @@ class VisionEncoder(Closing):
                 self.info.executed_layers,
             )
         self._newline = self._model.image_newline()
+        self._has_steps = self._model.has_steps
+        self._ends = [0, self.info.executed_layers - 1]  # the layers whose attention selects
         self._threads = n_threads or usable_cores()
         note_gpu(self._model.device != "CPU")
 
@@ -86,29 +92,40 @@ class VisionEncoder(Closing):
         picture = TiledPicture.of(loaded, self.info)
         layers = [_layer(number, self.info.executed_layers) for number in attention_layers]
         pixels = self._pixels(picture)
-        attention, rows, projected = self._run(pixels, layers, features)
+        wanted = sorted({*self._ends, *layers})
+        with self._native() as model:
+            found, rows, projected = model.encode(pixels, wanted, features)
+        attention = dict(zip(wanted, found, strict=True))
+        first, last = (attention[il] for il in self._ends)
         return Encoding(
-            tiling=picture.tiling,
+            **vars(whole(picture.tiling, self._newline, projected, first, last)),
             pixel_values=pixels,
             attention={number: attention[il] for number, il in zip(attention_layers, layers, strict=True)},
             features=rows,
             picture=picture.image,
-            projected=projected,
-            newline=self._newline,
-            attention_first=attention[0],
-            attention_last=attention[self.info.executed_layers - 1],
         )
 
-    def encode_tiled(self, picture: TiledPicture) -> EncodedImage:
-        """What a budget needs of a picture that was loaded and tiled before."""
-        attention, _, projected = self._run(self._pixels(picture), (), features=False)
-        return EncodedImage(
-            tiling=picture.tiling,
-            projected=projected,
-            newline=self._newline,
-            attention_first=attention[0],
-            attention_last=attention[self.info.executed_layers - 1],
-        )
+    def encode_tiled(
+        self, picture: TiledPicture, budget: TokenBudget = ALL, known: EncodedImage | None = None
+    ) -> EncodedImage:
+        """What a budget needs to select, of a picture that was loaded and tiled before.
+
+        If it selects by attention, tiles without a share are not encoded, and the last layer gives its CLS
+        attention alone; `finish` then makes the rows that stay. ``known`` is what was encoded of the picture
+        before, to which the rest is added.
+        """
+        everything = needs_rows(picture.tiling, budget) or not self._has_steps
+        if everything and known is None:
+            return self._encode_whole(picture)
+        image = self._add_partitions(known or self._nothing_of(picture), picture, budget)
+        return self._add_rows(image, all_ids(picture.tiling)) if everything else image
+
+    def finish(self, image: EncodedImage, selection: Selection) -> EncodedImage:
+        """The image with the rows that the selection needs; those that are there are not made anew.
+
+        Raises InputError for a token of a partition that was not encoded.
+        """
+        return self._add_rows(image, selection.sources)
 
     def close(self) -> None:
         """Free the model. Later calls raise ClosedError."""
@@ -120,15 +137,43 @@ class VisionEncoder(Closing):
     def _pixels(self, picture: TiledPicture) -> Floats:
         return preprocess(picture.image, picture.tiling, self.info.mean, self.info.std)
 
-    def _run(
-        self, pixels: Floats, layers: Sequence[int], features: bool
-    ) -> tuple[dict[int, Floats], Floats | None, Floats]:
-        """CLS attention by layer, first and last among them; features if asked for; projected rows."""
-        wanted = sorted({0, self.info.executed_layers - 1, *layers})
+    def _encode_whole(self, picture: TiledPicture) -> EncodedImage:
+        pixels = self._pixels(picture)
+        with self._native() as model:
+            (first, last), _, projected = model.encode(pixels, self._ends, False)
+        return whole(picture.tiling, self._newline, projected, first, last)
+
+    def _nothing_of(self, picture: TiledPicture) -> EncodedImage:
+        model = self._open()
+        return nothing(picture.tiling, self._newline, model.heads, model.width, model.text_width)
+
+    def _add_partitions(
+        self, image: EncodedImage, picture: TiledPicture, budget: TokenBudget
+    ) -> EncodedImage:
+        """The image with all partitions that this budget needs to select."""
+        if not image.unseen(budget).size:
+            return image
+        pixels = self._pixels(picture)
+        while (partitions := image.unseen(budget)).size:
+            with self._native() as model:
+                (first, last), hidden = model.begin(pixels[partitions], self._ends)
+            image = with_partitions(image, partitions, first, last, hidden)
+        return image
+
+    def _add_rows(self, image: EncodedImage, ids: Ids) -> EncodedImage:
+        if not (missing := image.missing(ids)).size:
+            return image
+        hidden, places = hidden_for(image, missing)
+        with self._native() as model:
+            rows = model.finish(hidden, places)
+        return with_rows(image, missing, rows)
+
+    @contextmanager
+    def _native(self) -> Iterator[core.VisionModel]:
+        """The model, for one call in this thread's turn. Raises ClosedError."""
         with self._lock:
             note_threads(self._threads)
-            attention, rows, projected = self._open().encode(pixels, wanted, features)
-        return dict(zip(wanted, attention, strict=True)), rows, projected
+            yield self._open()
 
     def _open(self) -> core.VisionModel:
         if self._model is None:

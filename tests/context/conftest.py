@@ -14,12 +14,12 @@ from hired_gguf.context import prefill as prefill_module
 def counted(monkeypatch):
     """Every encoding, row batch and text batch: ("encode",), ("rows", n), ("text", n)."""
     work = []
-    encode, rows, text = VisionEncoder._run, _core.prefill_rows, llama_cpp.Llama.eval
+    encode, rows, text = VisionEncoder.encode_tiled, _core.prefill_rows, llama_cpp.Llama.eval
 
     def spy(function, name, size):
         return lambda *args, **named: (work.append((name, *size(args))), function(*args, **named))[1]
 
-    monkeypatch.setattr(VisionEncoder, "_run", spy(encode, "encode", lambda args: ()))
+    monkeypatch.setattr(VisionEncoder, "encode_tiled", spy(encode, "encode", lambda args: ()))
     monkeypatch.setattr(_core, "prefill_rows", spy(rows, "rows", lambda args: (len(args[1]),)))
     monkeypatch.setattr(llama_cpp.Llama, "eval", spy(text, "text", lambda args: (len(args[1]),)))
     return work

@@ -110,7 +110,7 @@ def test_an_answer_that_is_interrupted(used, check, monkeypatch, at, evaluated):
 def test_a_prompt_that_is_interrupted(used, check, monkeypatch, stage):
     check(AGAIN)
     owner, name = {
-        "encode": (VisionEncoder, "_run"),
+        "encode": (VisionEncoder, "_native"),
         "rows": (_core, "prefill_rows"),
         "text": (llama_cpp.Llama, "eval"),
     }[stage]

@@ -243,6 +243,20 @@ def test_ctrl_c_ends_encoding(busy_model):
 
 
 @interruptible
+def test_ctrl_c_ends_either_step(busy_model):
+    model, pixels = busy_model
+    (attention,), hidden = model.begin(pixels[:2], [0])
+    ids = np.arange(2 * 64, dtype=np.int32)
+    right = model.finish(hidden, ids)
+    many, much = np.tile(pixels, (100, 1, 1, 1)), np.tile(hidden, (2000, 1, 1))
+    assert interrupted(lambda: model.begin(many, [0])) < 5
+    assert interrupted(lambda: model.finish(much, np.arange(4000 * 64, dtype=np.int32))) < 5
+    again, hidden = model.begin(pixels[:2], [0])
+    np.testing.assert_array_equal(again[0], attention)
+    np.testing.assert_array_equal(model.finish(hidden, ids), right)
+
+
+@interruptible
 @pytest.mark.parametrize("n_batch", [8, 512])
 def test_ctrl_c_ends_prefill(busy_llama, capfd, n_batch):
     few, many = np.ones((20, 512), np.float32), np.ones((2000, 512), np.float32)

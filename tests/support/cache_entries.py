@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from golden_pair import answer_of, image, photo, user
 
+from hired_gguf.vision.cache import NAMES
+
 SEEN = [user(image(photo()), "What is this?")]
-NAMES = ("projected", "newline", "attention_first", "attention_last")
 
 
 def key(number):

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cache_entries import ask, key
+from cache_entries import NAMES, ask, key
 from golden_pair import photo
 from PIL import Image
 
-from hired_gguf import HiREDChatHandler, InputError, LlavaNext
+from hired_gguf import HiREDChatHandler, InputError, LlavaNext, TokenBudget
 from hired_gguf.images.load import load_image
 from hired_gguf.vision import cache as cache_module
 from hired_gguf.vision.cache import EncodingCache, encoder_identity, encoding_key
@@ -63,6 +63,12 @@ def test_a_key_holds_the_kernels(encoder, monkeypatch):
     assert len(identities) == 2
 
 
+def test_a_key_holds_the_version_of_what_is_kept(encoder, monkeypatch):
+    identity = encoder_identity(encoder.info, "auto", "auto")
+    monkeypatch.setattr(cache_module, "VERSION", cache_module.VERSION - 1)
+    assert encoder_identity(encoder.info, "auto", "auto") != identity
+
+
 # Memory
 
 
@@ -94,6 +100,17 @@ def test_what_is_larger_than_the_bound_is_not_kept(encoded, size, bound):
     cache.put(key(1), encoded)
     assert len(cache) == (bound == 1)
     assert cache.nbytes == (size if bound == 1 else 0)
+
+
+def test_a_completed_image_takes_the_place_of_what_it_was(encoder, tiled):
+    cache, image = EncodingCache(), None
+    for tokens in (4, 20, 60, 80):
+        image = encoder.encode_tiled(tiled(), TokenBudget(tokens), image)
+        image = encoder.finish(image, image.select(tokens))
+        cache.put(key(1), image)
+        assert len(cache) == 1
+        assert cache.nbytes == sum(getattr(image, name).nbytes for name in NAMES)
+        assert cache.get(key(1), image.tiling) is image
 
 
 @pytest.mark.parametrize("bound", [-1, 1.5, True, None, "1"])
@@ -154,17 +171,17 @@ def test_no_cache(tiny, new_llama, encodings):
     handler.close()
 
 
-def test_the_cache_is_smaller_than_an_encoding_with_its_pixels(tiny, new_llama):
+def test_the_cache_holds_what_was_computed_and_no_pixels(tiny, new_llama):
     handler = HiREDChatHandler(tiny[1], n_threads=1)
-    ask(handler, new_llama())
-    full = handler.load().encode(photo())
-    pixels = full.pixel_values.nbytes
-    assert (
-        0
-        < handler._cache.nbytes
-        <= full.projected.nbytes + 2 * full.attention_first.nbytes + 1000
-        < pixels * 3
-    )
+    llama = new_llama()
+    ask(handler, llama)
+    full, (selection,) = handler.load().encode(photo()), handler.last_run.selections
+    beside = full.newline.nbytes + 2 * full.attention_first.nbytes
+    hidden, row = 4 * (selection.counts > 0).sum() * 17 * 128, 4 * 128 + 4  # a row and its id
+    assert handler._cache.nbytes == beside + hidden + row * selection.visual_tokens
+    handler.token_budget = TokenBudget(1.0)
+    ask(handler, llama)
+    assert handler._cache.nbytes == beside + row * 80  # nothing is left to compute
     handler.close()
 
 

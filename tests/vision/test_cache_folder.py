@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cache_entries import ask, assert_equal, key
+from cache_entries import NAMES, ask, assert_equal, key
 from faults import WAYS, failing
 from golden_pair import MMPROJ, photo
 
-from hired_gguf import HiREDChatHandler
+from hired_gguf import HiREDChatHandler, TokenBudget
 from hired_gguf._core import make_tiling
 from hired_gguf.vision.cache import EncodingCache
 from hired_gguf.vision.cache_folder import MAGIC, STALE_SECONDS, EncodingFolder
@@ -84,6 +84,57 @@ def test_an_entry_of_another_tiling_does_not_count(folder, encoded):
     assert cache.get(key(1), make_tiling((60, 60), [(112, 112)], 56, 14)) is None
     EncodingFolder(folder, 1 << 20).write(key(3), {"projected": np.zeros(4, np.float32)})
     assert cache.get(key(3), encoded.tiling) is None
+
+
+def test_an_image_that_is_half_computed(folder, encoder, encoded, tiled):
+    begun = encoder.encode_tiled(tiled("coffee"), TokenBudget(12, alpha=1.0))
+    for image in (begun, encoder.finish(begun, begun.select(12, alpha=1.0))):
+        found = stored(folder, image)[1].get(key(1), image.tiling)
+        for name in NAMES:
+            np.testing.assert_array_equal(getattr(found, name), getattr(image, name))
+        more = encoder.encode_tiled(tiled("coffee"), TokenBudget(0.5), found)
+        selection = more.select(0.5)
+        right = encoded.pack(encoded.select(0.5))
+        np.testing.assert_array_equal(encoder.finish(more, selection).pack(selection), right)
+
+
+UNSOUND = {
+    "ids out of order": ("ids", lambda a: a[::-1]),
+    "an id twice": ("ids", lambda a: np.r_[a[:1], a[:-1]]),
+    "an id of a tile that was not encoded": ("ids", lambda a: np.r_[a[:-1], 16]),
+    "an id below 0": ("ids", lambda a: np.r_[-1, a[1:]]),
+    "an id that is no whole number": ("ids", lambda a: a + 0.5),
+    "an id that is no number": ("ids", lambda a: a * np.nan),
+    "ids without rows": ("rows", lambda a: a[:-1]),
+    "rows of another width": ("rows", lambda a: a[:, 1:]),
+    "rows in three axes": ("rows", lambda a: a[None]),
+    "no hidden states": ("hidden", lambda a: a[:0]),
+    "hidden states without CLS": ("hidden", lambda a: a[:, 1:]),
+    "more tiles with attention than hidden states": ("attention_last", lambda a: a + 1),
+    "attention of fewer tiles": ("attention_last", lambda a: a[1:]),
+    "attention without CLS": ("attention_first", lambda a: a[..., 1:]),
+}
+
+
+@pytest.mark.parametrize("what", UNSOUND)
+def test_what_does_not_fit_together_does_not_count(folder, encoder, tiled, what):
+    image = encoder.encode_tiled(tiled("coffee"), TokenBudget(12, alpha=1.0))
+    image = encoder.finish(image, image.select(12, alpha=1.0))
+    arrays = {name: np.asarray(getattr(image, name), np.float32) for name in NAMES}
+    files = EncodingFolder(folder, 1 << 20)
+    files.write(key(1), arrays)
+    assert EncodingCache(0, folder).get(key(1), image.tiling) is not None
+    name, change = UNSOUND[what]
+    files.write(key(1), {**arrays, name: change(arrays[name])})
+    assert EncodingCache(0, folder).get(key(1), image.tiling) is None
+
+
+def test_an_entry_without_or_with_another_array_does_not_count(folder, encoded):
+    arrays = {name: np.asarray(getattr(encoded, name), np.float32) for name in NAMES}
+    files = EncodingFolder(folder, 1 << 20)
+    for changed in ({**arrays, "more": arrays["ids"]}, {n: arrays[n] for n in NAMES[1:]}):
+        files.write(key(1), changed)
+        assert EncodingCache(0, folder).get(key(1), encoded.tiling) is None
 
 
 def test_foreign_files_are_left_alone(folder, encoded, size):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gguf import GGUFValueType
-from gguf_rewrite import rewrite
 from golden_pair import MMPROJ, NAMES, cosines, golden, photo, rows_of
 from PIL import Image
 
@@ -16,36 +15,6 @@ from hired_gguf.selection.selection import select_with_tiling
 
 V = "clip.vision."
 PINPOINTS = V + "image_grid_pinpoints"
-
-
-ENCODERS = [  # test_kernels.py compares numbers of threads bit by bit
-    *(("on", 1 + i % 2, name) for i, name in enumerate(("0", *_core.kernels_here()))),
-    *(("off", 2 - i % 2, name) for i, name in enumerate(("0", *_core.kernels_here()))),
-]
-
-
-@pytest.fixture(scope="module", params=ENCODERS, ids=str)
-def any_encoder(request, device):
-    flash_attention, n_threads, kernels = request.param
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("HIRED_GGUF_KERNELS", kernels)
-        encoder = VisionEncoder(MMPROJ, n_threads=n_threads, flash_attention=flash_attention, device=device)
-    with encoder:
-        yield encoder
-
-
-@pytest.fixture
-def variant(tmp_path):
-    """Makes an encoder of the golden file with something changed."""
-    made = []
-
-    def make(**changes):
-        made.append(VisionEncoder(rewrite(MMPROJ, tmp_path / f"{len(made)}.gguf", **changes), n_threads=1))
-        return made[-1]
-
-    yield make
-    for encoder in made:
-        encoder.close()
 
 
 # Hugging Face

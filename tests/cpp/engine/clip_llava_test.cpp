@@ -15,6 +15,9 @@ TEST_CASE("an output that a graph does not have is named") {
     ClipRequest request;
     CHECK_THROWS_WITH_AS(read_outputs(graph, request), "[vision] the graph has no tensor 'hired-projected'",
                          NativeError);
+    request.want_rows = false;
+    CHECK_THROWS_WITH_AS(read_outputs(graph, request), "[vision] the graph has no tensor 'hired-hidden'",
+                         NativeError);
     request.attention_layers = {3};
     CHECK_THROWS_WITH_AS(read_outputs(graph, request), "[vision] the graph has no tensor 'hired-attention-3'",
                          NativeError);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <span>
 
 #include "core/error.h"
@@ -27,6 +29,20 @@ float softmax_error(const Floats& rows, std::size_t length) {
         worst = std::max(worst, std::abs(sum - 1));
     }
     return worst;
+}
+
+std::vector<int> ids_of(int first, int end) {
+    std::vector<int> ids(end - first);
+    std::iota(ids.begin(), ids.end(), first);
+    return ids;
+}
+
+Floats rows_at(const Floats& rows, const std::vector<int>& ids, std::size_t width) {
+    Floats found;
+    for (const int id : ids) {
+        found.insert(found.end(), rows.begin() + id * width, rows.begin() + (id + 1) * width);
+    }
+    return found;
 }
 
 std::string replaced(std::string bytes, const std::string& from, const std::string& to) {
@@ -126,6 +142,93 @@ TEST_CASE("an interrupt ends encoding wherever it comes, and leaves nothing behi
         CHECK_THROWS_WITH_AS(model.encode(pixels, 9, {}, false, [&] { return ++polled >= last; }),
                              "[vision] encoding was interrupted", Interrupted);
         CHECK(model.encode(pixels, 9, {}, false).projected == expected);
+    }
+}
+
+TEST_CASE("in two steps every row has the bits that it has in one, whatever else is kept") {
+    for (const char* kernels :
+         {"", find_kernels("avx512") ? "avx512" : "", find_kernels("avx2") ? "avx2" : ""}) {
+        for (const char* flash : {"on", "off"}) {
+            for (const int layers : {0, 1}) {
+                VisionModel model(
+                    golden("mmproj-f32.gguf"),
+                    {.n_threads = 2, .flash_attention = flash, .kernels = kernels, .layers = layers});
+                const Floats pixels = pixels_for(model, 10);
+                const std::vector<int> ends = {0, model.layers() - 1};
+                const Encoded e = model.encode(pixels, 10, ends, false);
+                const Begun begun = model.begin(pixels, 10, ends);
+                CHECK(begun.attention == e.attention);
+                REQUIRE(begun.hidden.size() == 10 * 17 * 128);
+                CHECK(model.finish(begun.hidden, 10, ids_of(0, 160)) == e.projected);
+                for (const auto& ids : std::vector<std::vector<int>>{
+                         {0}, {159}, {3, 17, 18, 19}, {40, 41, 127, 128, 150}, ids_of(8, 100)}) {
+                    CHECK(model.finish(begun.hidden, 10, ids) == rows_at(e.projected, ids, 128));
+                }
+                const Begun alone = model.begin(std::span(pixels).last(3UL * 56 * 56), 1, ends);
+                CHECK(alone.hidden == Floats(begun.hidden.end() - 17 * 128, begun.hidden.end()));
+                for (std::size_t i = 0; i < ends.size(); ++i) {
+                    CHECK(alone.attention[i] == Floats(e.attention[i].end() - 4 * 17, e.attention[i].end()));
+                }
+                CHECK(model.finish(alone.hidden, 1, std::vector<int>{5}) == rows_at(e.projected, {149}, 128));
+            }
+        }
+    }
+}
+
+TEST_CASE("hidden states and ids that are not allowed") {
+    VisionModel model = golden_encoder();
+    const Floats hidden = model.begin(pixels_for(model, 1), 1, {}).hidden;
+    const auto finish = [&](int partitions, const std::vector<int>& ids) {
+        return model.finish(hidden, partitions, ids);
+    };
+    CHECK_THROWS_WITH_AS(finish(2, {0}), "[vision] 2176 hidden values for 2 partitions of 2176", InputError);
+    CHECK_THROWS_WITH_AS(finish(0, {0}), "[vision] 2176 hidden values for 0 partitions of 2176", InputError);
+    CHECK_THROWS_WITH_AS(finish(1, {}), "[vision] there are no ids; at least one is needed", InputError);
+    for (const auto& ids : std::vector<std::vector<int>>{{-1}, {16}, {3, 3}, {3, 2}}) {
+        CHECK_THROWS_WITH_AS(finish(1, ids), doctest::Contains("; ids ascend from 0 to at most 15"),
+                             InputError);
+    }
+    CHECK_THROWS_WITH_AS(model.begin(pixels_for(model, 1), 2, {}),
+                         "[vision] 9408 pixel values for 2 partitions of 9408", InputError);
+    CHECK_THROWS_WITH_AS(model.begin(pixels_for(model, 1), 1, {3}),
+                         "[vision] attention layer 3; allowed: 0 to 2", InputError);
+    CHECK(finish(1, {0}).size() == 128);
+}
+
+TEST_CASE("NaN in either step gives an error, and the next picture is fine") {
+    VisionModel model = golden_encoder();
+    Floats pixels = pixels_for(model, 1);
+    Floats hidden = model.begin(pixels, 1, {}).hidden;
+    const Floats right = model.finish(hidden, 1, std::vector<int>{1, 2});
+    hidden.back() = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_AS(model.finish(hidden, 1, std::vector<int>{1, 2}), NumericError);
+    const float first = pixels[0];
+    pixels[0] = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_AS(model.begin(pixels, 1, {}), NumericError);
+    pixels[0] = first;
+    CHECK(model.finish(model.begin(pixels, 1, {}).hidden, 1, std::vector<int>{1, 2}) == right);
+}
+
+TEST_CASE("an interrupt ends either step wherever it comes, and leaves nothing behind") {
+    VisionModel model = golden_encoder();
+    const Floats pixels = pixels_for(model, 9);
+    const Floats hidden = model.begin(pixels, 9, {0}).hidden;
+    const std::vector<int> ids = ids_of(0, 9 * 16);
+    const Floats rows = model.finish(hidden, 9, ids);
+    const std::vector<std::function<Floats(const Interrupt&)>> steps = {
+        [&](const Interrupt& pressed) { return model.begin(pixels, 9, {0}, pressed).hidden; },
+        [&](const Interrupt& pressed) { return model.finish(hidden, 9, ids, pressed); }};
+    for (const auto& step : steps) {
+        int polls = 0;
+        const Floats expected = step([&] { return ++polls < 0; });
+        CHECK((expected == hidden || expected == rows));
+        REQUIRE(polls > 20);
+        for (const int last : {1, 2, polls / 2, polls}) {
+            int polled = 0;
+            CHECK_THROWS_WITH_AS(step([&] { return ++polled >= last; }), "[vision] encoding was interrupted",
+                                 Interrupted);
+            CHECK(step(nullptr) == expected);
+        }
     }
 }
 
