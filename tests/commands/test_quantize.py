@@ -24,7 +24,7 @@ def test_help(run):
     code, out, _ = run("--help")
     assert code == 0
     assert "examples:\n  hired-gguf quantize" in out
-    assert "On a CPU it does not make encoding faster" in out
+    assert "On a CPU with AVX-512 or AVX-VNNI it makes encoding" in out
 
 
 def test_command(run, tmp_path):

@@ -40,7 +40,8 @@ std::vector<int> ids_of(int first, int end) {
 Floats rows_at(const Floats& rows, const std::vector<int>& ids, std::size_t width) {
     Floats found;
     for (const int id : ids) {
-        found.insert(found.end(), rows.begin() + id * width, rows.begin() + (id + 1) * width);
+        const float* row = &rows[id * width];
+        found.insert(found.end(), row, row + width);
     }
     return found;
 }
