@@ -274,8 +274,8 @@ def test_ctrl_c_ends_prefill(busy_llama, capfd, n_batch):
 @pytest.mark.parametrize(("n_batch", "left"), [(64, {0, 4}), (512, {0, 4})])
 def test_ctrl_c_ends_a_prompt_of_text_and_rows(small, n_batch, left):
     """Whole images are left, and the next prompt is evaluated as in an empty context."""
-    llama = load_llama(small[0], n_ctx=2048, n_batch=n_batch)
-    prompt = [[1, 5, 6, 7], rows_of(np.ones((2000, 512), np.float32)), [5]]
+    llama = load_llama(small[0], n_ctx=8192, n_batch=n_batch)
+    prompt = [[1, 5, 6, 7], rows_of(np.ones((8000, 512), np.float32)), [5]]
     assert interrupted(lambda: prefill(llama, prompt, Timings())) < 20
     assert llama.n_tokens in left
     few = [[1, 5, 6, 7], rows_of(np.ones((20, 512), np.float32)), [5]]
