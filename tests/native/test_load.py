@@ -271,7 +271,7 @@ def test_ctrl_c_ends_prefill(busy_llama, capfd, n_batch):
 
 
 @interruptible
-@pytest.mark.parametrize(("n_batch", "left"), [(64, {0, 4}), (512, {0, 4})])
+@pytest.mark.parametrize(("n_batch", "left"), [(256, {0, 4}), (512, {0, 4})])
 def test_ctrl_c_ends_a_prompt_of_text_and_rows(small, n_batch, left):
     """Whole images are left, and the next prompt is evaluated as in an empty context."""
     llama = load_llama(small[0], n_ctx=8192, n_batch=n_batch)
