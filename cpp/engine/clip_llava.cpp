@@ -76,6 +76,7 @@ ggml_tensor* LlavaGraph::block(ggml_tensor* inp, int il) {
     if (asked(il)) expose_cls_attention(q, k, il);
     return after_attention(attend(q, k, v, il), inp, il);
 }
+
 // A block's CLS attention without the rest of the block; `x` is what its attention reads. CLS's query comes
 // with the first patch's: ggml multiplies a lone row in another order than several, and no number may depend
 // on how many partitions a batch has.
